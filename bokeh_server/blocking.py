@@ -1,0 +1,31 @@
+"""Run a function that blocks the whole process (fsync, hashing, large JSON) out of the way.
+
+Under gevent's monkey patching every thread is a greenlet on one native thread,
+so a blocking call would stop all of them; there the call goes to gevent's thread pool.
+With real threads it runs where it is.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TypeVar
+
+__all__ = ["is_gevent", "run_blocking"]
+
+T = TypeVar("T")
+
+
+def is_gevent() -> bool:
+    """Whether gevent has replaced :mod:`threading`, so that threads are greenlets."""
+    monkey = sys.modules.get("gevent.monkey")
+    return monkey is not None and bool(monkey.is_module_patched("threading"))
+
+
+def run_blocking(function: Callable[..., T], *args: object) -> T:
+    """Call ``function(*args)`` while other greenlets run; its exception is raised here."""
+    if not is_gevent():
+        return function(*args)
+    pool = sys.modules["gevent"].get_hub().threadpool
+    result: T = pool.apply(function, args)
+    return result
