@@ -1,0 +1,396 @@
+"""Settings: each declared once, and each value knows where it came from.
+
+A later source wins over an earlier one:
+
+.. code-block:: text
+
+    default < configuration file < environment < command line
+    default < app.config["BOKEH_SERVER_*"] < keyword arguments        (embedded in a Flask app)
+
+The declaration in :class:`Settings` is the only one: the option ``--url-prefix``,
+the variable ``BOKEH_SERVER_URL_PREFIX``, the key ``url_prefix`` of the configuration file
+and the table that ``bokeh-server config`` prints are all made from it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import sys
+import tomllib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from bokeh_server.errors import ConfigurationError
+
+__all__ = [
+    "DEFAULT",
+    "ENVIRONMENT_PREFIX",
+    "LOG_LEVELS",
+    "Setting",
+    "Settings",
+    "default_config_dir",
+    "default_data_dir",
+    "hide_password",
+    "load_settings",
+    "setting_names",
+]
+
+ENVIRONMENT_PREFIX = "BOKEH_SERVER_"
+CONFIG_FILE_NAME = "bokeh-server.toml"
+DATABASE_FILE_NAME = "bokeh-server.sqlite3"
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+#: the source of a value that nobody set.
+DEFAULT = "default"
+
+Parser = Callable[[object], Any]
+
+_UNSET_PATH = Path()
+_UNITS = {"": 1, "b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30}
+_WORDS = {"1": True, "true": True, "yes": True, "on": True}
+_WORDS |= {"0": False, "false": False, "no": False, "off": False, "": False}
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not text")
+    return value.strip()
+
+
+def _flag(value: object) -> bool:
+    known = value if isinstance(value, bool) else _WORDS.get(str(value).strip().lower())
+    if known is None:
+        raise ValueError(f"{value!r} is neither true nor false")
+    return known
+
+
+def _port(value: object) -> int:
+    try:
+        number = int(str(value)) if not isinstance(value, bool) else -1
+    except ValueError:
+        raise ValueError(f"{value!r} is not a whole number") from None
+    if not 0 <= number <= 65535:
+        raise ValueError(f"{value!r} is not a port, which is a number from 0 to 65535")
+    return number
+
+
+def _seconds(value: object) -> float:
+    try:
+        number = float(str(value)) if not isinstance(value, bool) else -1.0
+    except ValueError:
+        raise ValueError(f"{value!r} is not a number of seconds") from None
+    if not 0 < number <= 86400:
+        raise ValueError(f"{value!r} is not a time between 0 and 86400 seconds")
+    return number
+
+
+def _size(value: object) -> int:
+    found = re.fullmatch(r"(\d{1,15})\s*([kmg]?b?)", str(value).strip().lower())
+    unit = found[2] if found else ""
+    if found is None or isinstance(value, bool):
+        raise ValueError(f"{value!r} is not a size; write a number of bytes, or 64MB")
+    number = int(found[1]) * _UNITS[unit if not unit or unit.endswith("b") else unit + "b"]
+    if number < 1024:
+        raise ValueError(f"{value!r} is less than 1024 bytes")
+    return number
+
+
+def _level(value: object) -> str:
+    level = _text(value).lower()
+    if level not in LOG_LEVELS:
+        raise ValueError(f"{value!r} is not one of {', '.join(LOG_LEVELS)}")
+    return level
+
+
+def _prefix(value: object) -> str:
+    parts = [part for part in _text(value).split("/") if part]
+    for part in parts:
+        if part in {".", ".."} or not re.fullmatch(r"[A-Za-z0-9._~-]+", part):
+            raise ValueError(f"{part!r} cannot be part of a URL prefix")
+    return "".join(f"/{part}" for part in parts)
+
+
+def _path(value: object) -> Path | None:
+    text = str(value) if isinstance(value, Path) else _text(value)
+    return Path(text).expanduser().absolute() if text else None
+
+
+def _directory(value: object) -> Path:
+    path = _path(value)
+    if path is None:
+        raise ValueError("the name of the directory is empty")
+    return path
+
+
+def _names(value: object) -> tuple[str, ...]:
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)):
+        raise ValueError(f"{value!r} is not a list of names")
+    names = tuple(_text(item) for item in items)
+    for name in names:
+        if re.search(r"\s", name):
+            raise ValueError(f"{name!r} has a space in it")
+    return tuple(name for name in names if name)
+
+
+def _declare(parse: Parser, default: Any, help_text: str, *, secret: bool = False) -> Any:
+    metadata = {"parse": parse, "help": help_text, "secret": secret}
+    return field(default=default, metadata=metadata)
+
+
+def default_data_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where a server keeps its database when nobody says: the user's data directory."""
+    return _user_dir(environ, "XDG_DATA_HOME", ".local/share") / "bokeh-server"
+
+
+def default_config_dir(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where ``bokeh-server.toml`` is looked for when nobody says."""
+    return _user_dir(environ, "XDG_CONFIG_HOME", ".config") / "bokeh-server"
+
+
+def _user_dir(environ: Mapping[str, str], variable: str, fallback: str) -> Path:
+    if sys.platform == "win32":
+        return Path(environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library/Application Support"
+    home = Path(environ.get("HOME") or Path.home())
+    return Path(environ.get(variable) or home / fallback)
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is known about one setting, apart from its value.
+
+    :param name: its key in the configuration file and its keyword argument.
+    :param default: its value when nobody sets it.
+    :param parse: makes a value of whatever a source gave; raises :exc:`ValueError`.
+    :param secret: its value is never printed.
+    """
+
+    name: str
+    default: Any
+    help: str
+    parse: Parser
+    secret: bool
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it, also its key in ``app.config``."""
+        return ENVIRONMENT_PREFIX + self.name.upper()
+
+    @property
+    def option(self) -> str:
+        """The command-line option that sets it."""
+        return "--" + self.name.replace("_", "-")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that can be set, with the defaults.
+
+    Make one with :func:`load_settings` (the command), :meth:`from_keywords` or
+    :meth:`from_app_config` (embedded), so that values are checked and sources kept.
+    """
+
+    address: str = _declare(_text, "127.0.0.1", "Address to listen on; 0.0.0.0 or :: for all")
+    port: int = _declare(_port, 5006, "Port to listen on; 0 takes a free one")
+    url_prefix: str = _declare(_prefix, "", "Path under which everything is served")
+    database: str = _declare(
+        _text, "", "Database URL; sqlite:///<data-dir>/bokeh-server.sqlite3 when empty"
+    )
+    data_dir: Path = _declare(
+        _directory, _UNSET_PATH, "Directory for the database and the secret key"
+    )
+    allow_websocket_origin: tuple[str, ...] = _declare(
+        _names, (), "HOST[:PORT] of a page elsewhere that may open WebSockets; * matches"
+    )
+    trusted_host: tuple[str, ...] = _declare(
+        _names, (), "Host name under which this server answers, besides localhost"
+    )
+    https: bool = _declare(_flag, False, "Serve HTTPS; needs a certificate and its key")
+    https_certfile: Path | None = _declare(_path, None, "Certificate chain, PEM")
+    https_keyfile: Path | None = _declare(_path, None, "Private key of the certificate, PEM")
+    debug: bool = _declare(_flag, False, "Log more, and show errors in full; not for production")
+    log_level: str = _declare(_level, "info", f"Least level to log: {', '.join(LOG_LEVELS)}")
+    show: bool = _declare(_flag, False, "Open the index page in a browser")
+    max_body_size: int = _declare(
+        _size, 128 * 2**20, "Largest request body or WebSocket message, in bytes or as 64MB"
+    )
+    ping_interval: float = _declare(
+        _seconds, 25.0, "Seconds between pings on a WebSocket; a dead peer is closed after two"
+    )
+    request_timeout: float = _declare(
+        _seconds, 30.0, "Seconds a client may take to send its request before it is dropped"
+    )
+    secret_key: str = _declare(
+        _text, "", "Key that signs tickets; made once and kept in data-dir when empty", secret=True
+    )
+    sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        if self.data_dir == _UNSET_PATH:
+            object.__setattr__(self, "data_dir", default_data_dir())
+        if not self.database:
+            path = (self.data_dir / DATABASE_FILE_NAME).absolute()
+            object.__setattr__(self, "database", f"sqlite:///{path.as_posix()}")
+
+    @classmethod
+    def declared(cls) -> dict[str, Setting]:
+        """Every setting by its name, in the order in which they are listed."""
+        declared = (each for each in fields(cls) if "parse" in each.metadata)
+        return {each.name: _setting(each) for each in declared}
+
+    @classmethod
+    def from_keywords(cls, **values: object) -> Settings:
+        """Make settings of keyword arguments; :exc:`ConfigurationError` names the bad one."""
+        return _Gatherer().add_all(values, "keyword argument {name}").build()
+
+    @classmethod
+    def from_app_config(cls, config: Mapping[str, object], **values: object) -> Settings:
+        """Make settings of ``app.config["BOKEH_SERVER_*"]`` and, over them, keyword arguments."""
+        gatherer = _Gatherer()
+        gatherer.add_prefixed(config, 'app.config["{variable}"]')
+        return gatherer.add_all(values, "keyword argument {name}").build()
+
+    def source(self, name: str) -> str:
+        """Where the value of setting ``name`` came from, as it is shown to people."""
+        return self.sources.get(name, DEFAULT)
+
+    def shown(self, name: str) -> str:
+        """The value of setting ``name`` as it may be printed: without passwords."""
+        value = getattr(self, name)
+        if self.declared()[name].secret:
+            return "(hidden)" if value else "(none)"
+        if isinstance(value, tuple):
+            return ", ".join(value) or "(none)"
+        return hide_password(str(value)) if value not in ("", None) else "(none)"
+
+    @property
+    def scheme(self) -> str:
+        """``http`` or ``https``."""
+        return "https" if self.https else "http"
+
+
+def _setting(declared: Field[Any]) -> Setting:
+    default = None if declared.default is MISSING else declared.default
+    known = declared.metadata
+    return Setting(declared.name, default, known["help"], known["parse"], known["secret"])
+
+
+class _Gatherer:
+    """Values as they are collected, a later source over an earlier one."""
+
+    def __init__(self) -> None:
+        self.declared = Settings.declared()
+        self.values: dict[str, Any] = {}
+        self.sources: dict[str, str] = {}
+
+    def add(self, name: str, value: object, source: str) -> None:
+        try:
+            self.values[name] = self.declared[name].parse(value)
+        except ValueError as error:
+            raise ConfigurationError(
+                f"read {name} from {source}", str(error), self.declared[name].help
+            ) from None
+        self.sources[name] = source
+
+    def add_all(self, values: Mapping[str, object], source: str) -> _Gatherer:
+        for key, value in values.items():
+            setting = self._find(key, source)
+            if value is not None:
+                where = source.format(name=key, option=setting.option, variable=setting.variable)
+                self.add(setting.name, value, where)
+        return self
+
+    def add_prefixed(self, values: Mapping[str, Any], source: str) -> None:
+        for setting in self.declared.values():
+            value = values.get(setting.variable)
+            if value is not None:
+                self.add(setting.name, value, source.format(variable=setting.variable))
+
+    def _find(self, key: str, source: str) -> Setting:
+        setting = self.declared.get(key.replace("-", "_"))
+        if setting is not None:
+            return setting
+        close = difflib.get_close_matches(key.replace("-", "_"), self.declared, n=1)
+        remedy = f"Did you mean {close[0]}?" if close else "See docs/configuration.md for the names"
+        where = source.format(name=key, option=key, variable=key)
+        raise ConfigurationError(f"use {where}", f"there is no setting {key!r}", remedy)
+
+    def build(self) -> Settings:
+        return Settings(**self.values, sources=dict(self.sources))
+
+
+def load_settings(
+    command_line: Mapping[str, object] | None = None,
+    *,
+    config: str | Path | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Settings:
+    """Gather the settings of a server from all sources.
+
+    :param command_line: values of the options that were given; ``None`` means not given.
+    :param config: the configuration file; without one, the variable ``BOKEH_SERVER_CONFIG``,
+        and then ``bokeh-server.toml`` in the data or configuration directory if it is there.
+    :raises ConfigurationError: a value is wrong; the message says which and where it stands.
+    """
+    options = {name: value for name, value in (command_line or {}).items() if value is not None}
+    path = _config_file(config, options.get("data_dir"), environ)
+    gatherer = _Gatherer()
+    if path is not None:
+        _add_file(gatherer, path)
+    gatherer.add_prefixed(environ, "environment variable {variable}")
+    gatherer.add_all(options, "option {option}")
+    return gatherer.build()
+
+
+def _config_file(
+    given: str | Path | None, data_dir: object, environ: Mapping[str, str]
+) -> Path | None:
+    named = given or environ.get(ENVIRONMENT_PREFIX + "CONFIG")
+    if named:
+        return Path(named).expanduser()
+    own_dir = data_dir or environ.get(ENVIRONMENT_PREFIX + "DATA_DIR")
+    places = [Path(str(own_dir)).expanduser()] if own_dir else []
+    places += [default_config_dir(environ), default_data_dir(environ)]
+    candidates = (place / CONFIG_FILE_NAME for place in places)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _add_file(gatherer: _Gatherer, path: Path) -> None:
+    for key, value in _read_file(path).items():
+        gatherer.add_all({key: _from_file(key, value, path)}, f"configuration file {path}")
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    attempted = f"read the configuration file {path}"
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigurationError(attempted, f"it is not TOML: {error}", "Mend that line") from None
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise ConfigurationError(attempted, why.lower(), "Check the path given") from None
+
+
+def _from_file(key: str, value: object, path: Path) -> object:
+    """A relative path in a configuration file is relative to that file."""
+    declared = Settings.declared().get(key.replace("-", "_"))
+    is_path = declared is not None and declared.parse in (_path, _directory)
+    if not is_path or not isinstance(value, str) or not value:
+        return value
+    return path.absolute().parent / Path(value).expanduser()
+
+
+def hide_password(url: str) -> str:
+    """``url`` with the password in it, if there is one, replaced by stars."""
+    return re.sub(r"(?<=://)([^/:@]*):[^/]*@", r"\1:***@", url)
+
+
+def setting_names() -> Iterator[str]:
+    """The names of all settings, in the order in which they are listed."""
+    return iter(Settings.declared())
