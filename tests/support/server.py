@@ -107,11 +107,10 @@ class RunningServer:
 
 
 def clean_environment(home: Path, **more: str) -> dict[str, str]:
-    """This process's environment without bokeh-server's settings, and with a ``HOME`` of its own."""
+    """The environment of a process that has no settings of bokeh-server and its own ``HOME``."""
     environ = {
         name: value for name, value in os.environ.items() if not name.startswith(("BOKEH_", "XDG_"))
     }
-    # playwright and pyenv find their files by paths that do not depend on HOME for a server
     return environ | {"HOME": str(home), "PYTHONUNBUFFERED": "1"} | more
 
 
