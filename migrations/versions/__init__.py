@@ -1,1 +1,3 @@
-"""TODO."""
+"""One module per revision."""
+
+from __future__ import annotations

@@ -1,0 +1,232 @@
+"""The log of changes: every document's, in one table, written in groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from bokeh_server.errors import StorageUnavailable
+from bokeh_server.storage.database import Database
+from bokeh_server.storage.records import (
+    ChangeRecord,
+    Clash,
+    Gone,
+    NewChange,
+    Outcome,
+    Repeated,
+    Stored,
+    Taken,
+)
+from bokeh_server.storage.tables import Change, Document
+from bokeh_server.storage.types import UTCDateTime, utc_now
+
+__all__ = ["ChangeStore"]
+
+# Tables rather than classes: Core's executemany, without the ORM's bookkeeping.
+_documents = Document.__table__
+_changes = Change.__table__
+
+_HEADS = (
+    select(_documents.c.id, _documents.c.seq)
+    .where(_documents.c.id.in_(bindparam("docids", expanding=True)))
+    .order_by(_documents.c.id)  # every process locks in one order, so that none waits in a ring
+    .with_for_update()
+)
+_KEYS = select(_changes.c.docid, _changes.c.key, _changes.c.seq).where(
+    _changes.c.docid.in_(bindparam("docids", expanding=True)),
+    _changes.c.key.in_(bindparam("keys", expanding=True)),
+)
+_INSERT = insert(Change.__table__)  # type: ignore[arg-type]
+_ADVANCE = (
+    update(Document.__table__)  # type: ignore[arg-type]
+    .where(_documents.c.id == bindparam("b_docid"), _documents.c.seq == bindparam("b_before"))
+    .values(seq=bindparam("b_seq"), changed=bindparam("b_at", type_=UTCDateTime()))
+)
+_PLOTS = (
+    update(Document.__table__)  # type: ignore[arg-type]
+    .where(_documents.c.id == bindparam("b_docid"))
+    .values(plots=bindparam("b_plots"))
+)
+_TITLE = (
+    update(Document.__table__)  # type: ignore[arg-type]
+    .where(_documents.c.id == bindparam("b_docid"))
+    .values(title=bindparam("b_title"))
+)
+_COLUMNS = (
+    _changes.c.docid,
+    _changes.c.seq,
+    _changes.c.actor,
+    _changes.c.at,
+    _changes.c.body,
+    _changes.c.key,
+)
+_AFTER = (
+    select(*_COLUMNS)
+    .where(_changes.c.docid == bindparam("docid"), _changes.c.seq > bindparam("seq"))
+    .order_by(_changes.c.seq)
+)
+_BY_KEY = select(*_COLUMNS).where(
+    _changes.c.docid == bindparam("docid"), _changes.c.key == bindparam("key")
+)
+
+
+class ChangeStore:
+    """Appends to the log of changes and reads it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def append(self, group: Sequence[NewChange]) -> list[Outcome]:
+        """Store a group of changes of any documents in one transaction, in order.
+
+        A change that cannot be stored stops the later ones of its document, never those of others.
+
+        :returns: one outcome for each change, in the same order.
+        :raises StorageFull: nothing of the group was stored.
+        :raises StorageUnavailable: as a rule nothing was stored; when the connection broke during
+            the commit only the log can tell.
+        """
+        if not group:
+            return []
+        with self._database.write("store changes") as connection:
+            return _Group(connection, group).store()
+
+    def after(self, docid: str, seq: int, limit: int | None = None) -> list[ChangeRecord]:
+        """The changes after ``seq``, oldest first, at most ``limit``."""
+        query = _AFTER if limit is None else _AFTER.limit(limit)
+        with self._database.read(f"read the changes of document {docid}") as connection:
+            rows = connection.execute(query, {"docid": docid, "seq": seq})
+            return [_record(row) for row in rows]
+
+    def by_key(self, docid: str, key: str) -> ChangeRecord | None:
+        """The change that was stored under an idempotency key."""
+        with self._database.read(f"look up a change of document {docid}") as connection:
+            row = connection.execute(_BY_KEY, {"docid": docid, "key": key}).one_or_none()
+        return row and _record(row)
+
+    def forget(self, docid: str, up_to: int, before: datetime, limit: int = 1000) -> int:
+        """Delete the oldest changes: numbered at most ``up_to`` and made before ``before``.
+
+        At most ``limit`` go in one transaction, so that it may be stopped at any moment.
+        A change that the newest snapshot does not hold is never deleted.
+
+        :returns: how many were deleted; fewer than ``limit`` when none is left.
+        """
+        with self._database.write(f"compact document {docid}") as connection:
+            held = select(_documents.c.snapshot_seq).where(_documents.c.id == docid)
+            oldest = (
+                select(_changes.c.seq)
+                .where(
+                    _changes.c.docid == docid,
+                    _changes.c.seq <= up_to,
+                    _changes.c.seq <= held.scalar_subquery(),
+                    _changes.c.at < before,
+                )
+                .order_by(_changes.c.seq)
+                .limit(limit)
+            )
+            gone = delete(Change).where(Change.docid == docid, Change.seq.in_(oldest))
+            return connection.execute(gone).rowcount
+
+
+def _record(row: Sequence[Any]) -> ChangeRecord:
+    return ChangeRecord(*row)
+
+
+class _Group:
+    """One call of :meth:`ChangeStore.append`.
+
+    The documents are locked first (SQLite: the whole database), so what is decided holds.
+    """
+
+    def __init__(self, connection: Connection, group: Sequence[NewChange]) -> None:
+        self._connection = connection
+        self._group = group
+        self._at = utc_now()
+        docids = sorted({change.docid for change in group})
+        rows = connection.execute(_HEADS, {"docids": docids})
+        self._before: dict[str, int] = {row[0]: row[1] for row in rows}
+        self._heads = dict(self._before)
+        self._known = self._stored_keys(docids)
+        #: documents of which a change was refused: the later ones were built on it.
+        self._broken: set[str] = set()
+        self._accepted: list[NewChange] = []
+
+    def _stored_keys(self, docids: list[str]) -> dict[tuple[str, str], int]:
+        keys = sorted({change.key for change in self._group if change.key is not None})
+        if not keys:
+            return {}
+        rows = self._connection.execute(_KEYS, {"docids": docids, "keys": keys})
+        return {(row[0], row[1]): row[2] for row in rows}
+
+    def store(self) -> list[Outcome]:
+        outcomes = [self._judge(change) for change in self._group]
+        if self._accepted:
+            self._advance()
+            self._connection.execute(_INSERT, [self._row(change) for change in self._accepted])
+        return outcomes
+
+    def _judge(self, change: NewChange) -> Outcome:
+        outcome = self._outcome(change)
+        if isinstance(outcome, Stored):
+            self._accepted.append(change)
+            self._heads[change.docid] = change.seq
+            if change.key is not None:
+                self._known[change.docid, change.key] = change.seq
+        else:
+            self._broken.add(change.docid)
+        return outcome
+
+    def _outcome(self, change: NewChange) -> Outcome:
+        head = self._heads.get(change.docid)
+        if head is None:
+            return Gone()
+        if change.key is not None and (change.docid, change.key) in self._known:
+            return Repeated(self._known[change.docid, change.key])
+        if change.docid in self._broken or change.seq != head + 1:
+            return Clash(head)
+        if change.title is not None and not self._retitle(change.docid, change.title):
+            return Taken(change.title)
+        return Stored(change.seq, self._at)
+
+    def _retitle(self, docid: str, title: str) -> bool:
+        try:
+            with self._connection.begin_nested():
+                self._connection.execute(_TITLE, {"b_docid": docid, "b_title": title})
+        except IntegrityError:
+            return False
+        return True
+
+    def _advance(self) -> None:
+        moved = [(docid, seq) for docid, seq in self._heads.items() if seq != self._before[docid]]
+        rows = [
+            {"b_docid": docid, "b_before": self._before[docid], "b_seq": seq, "b_at": self._at}
+            for docid, seq in moved
+        ]
+        if self._connection.execute(_ADVANCE, rows).rowcount != len(rows):
+            raise StorageUnavailable(
+                "store changes", "another process changed a locked document", "Try again"
+            )
+        plots = _last_plots(self._accepted)
+        if plots:
+            self._connection.execute(
+                _PLOTS, [{"b_docid": docid, "b_plots": count} for docid, count in plots.items()]
+            )
+
+    def _row(self, change: NewChange) -> dict[str, object]:
+        return {
+            "docid": change.docid,
+            "seq": change.seq,
+            "actor": change.actor,
+            "at": self._at,
+            "key": change.key,
+            "body": change.body,
+        }
+
+
+def _last_plots(changes: Iterable[NewChange]) -> dict[str, int]:
+    return {change.docid: change.plots for change in changes if change.plots is not None}

@@ -1,0 +1,236 @@
+"""Documents and their owners."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from bokeh_server.errors import BadRequest, Conflict, TitleTaken, UnknownDocument
+from bokeh_server.storage.database import Database
+from bokeh_server.storage.records import DocumentRecord
+from bokeh_server.storage.tables import Document, User
+from bokeh_server.storage.types import utc_now
+
+__all__ = ["DocumentStore", "check_title", "is_docid", "make_docid"]
+
+TITLE_LENGTH = 255
+_DOCID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
+_BYTES = 18
+
+
+def make_docid() -> str:
+    """A new id of 24 URL-safe characters, over 128 of its bits random.
+
+    It starts with a letter or digit, so that it is never taken for an option of a command.
+    """
+    while True:
+        docid = secrets.token_urlsafe(_BYTES)
+        if docid[0] not in "-_":
+            return docid
+
+
+def is_docid(text: str) -> bool:
+    """Whether ``text`` could be a document's id."""
+    return _DOCID.fullmatch(text) is not None
+
+
+def check_title(title: object) -> str:
+    """Give back a title that may be stored.
+
+    :raises BadRequest: not text, empty, longer than 255 characters, or with control characters.
+    """
+    if not isinstance(title, str) or not title.strip():
+        raise BadRequest("name a document", "a title is text that is not empty")
+    if len(title) > TITLE_LENGTH:
+        raise BadRequest(
+            "name a document",
+            f"the title has {len(title)} characters",
+            f"Use at most {TITLE_LENGTH}",
+        )
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in title):
+        raise BadRequest("name a document", "the title has control characters", "Leave them out")
+    return title
+
+
+class DocumentStore:
+    """Documents by id, by owner and title; not what is in them."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, owner: str, title: str, docid: str | None = None) -> DocumentRecord:
+        """Make an empty document; the owner is made when new.
+
+        :param docid: the id it shall have, as when a document is imported; ``None`` for a new one.
+        :raises TitleTaken: the owner has a document of this title.
+        :raises Conflict: there is a document of this id.
+        :raises BadRequest: the title or id cannot be used.
+        """
+        check_title(title)
+        if docid is not None and not is_docid(docid):
+            raise BadRequest("create a document", f"{docid[:80]!r} cannot be a document's id")
+        docid = docid or make_docid()
+        with self._database.write(f"create the document {title!r}") as connection:
+            try:
+                _insert(connection, docid, _owner_id(connection, owner), title)
+            except IntegrityError as error:
+                raise _why_not(error, docid, title) from error
+            return _require(connection, docid)
+
+    def find(self, owner: str, title: str) -> DocumentRecord | None:
+        """The owner's document of this title."""
+        with self._database.read(f"find the document {title!r}") as connection:
+            query = _records().where(User.name == owner, Document.title == _storable(title))
+            row = connection.execute(query).one_or_none()
+        return row and _record(row)
+
+    def get(self, docid: str) -> DocumentRecord | None:
+        """The document of this id."""
+        if not is_docid(docid):
+            return None
+        with self._database.read(f"look up document {docid}") as connection:
+            return _get(connection, docid)
+
+    def list(self, owner: str | None = None) -> list[DocumentRecord]:
+        """The owner's documents, or everybody's; the last changed first."""
+        query = _records().order_by(Document.changed.desc(), Document.id)
+        if owner is not None:
+            query = query.where(User.name == owner)
+        with self._database.read("list the documents") as connection:
+            return [_record(row) for row in connection.execute(query)]
+
+    def rename(self, docid: str, title: str) -> DocumentRecord:
+        """Give a document another title, without a change in its log.
+
+        :raises UnknownDocument: there is no such document.
+        :raises TitleTaken: the owner has another document of this title.
+        """
+        check_title(title)
+        with self._database.write(f"rename document {docid}") as connection:
+            try:
+                return _set(connection, docid, title=title)
+            except IntegrityError as error:
+                raise _taken(title) from error
+
+    def delete(self, docid: str) -> None:
+        """Delete a document, its changes and its snapshots for good.
+
+        :raises UnknownDocument: there is no such document.
+        """
+        with self._database.write(f"delete document {docid}") as connection:
+            if not connection.execute(delete(Document).where(Document.id == docid)).rowcount:
+                raise _unknown(docid)
+
+    def publish(self, docid: str, published: bool) -> DocumentRecord:
+        """Let everybody read a document, or no longer.
+
+        :raises UnknownDocument: there is no such document.
+        """
+        with self._database.write(f"publish document {docid}") as connection:
+            return _set(connection, docid, published=published)
+
+    def set_plots(self, docid: str, plots: int) -> DocumentRecord:
+        """Note how many plots a document shows.
+
+        :raises UnknownDocument: there is no such document.
+        """
+        with self._database.write(f"count the plots of document {docid}") as connection:
+            return _set(connection, docid, plots=plots)
+
+
+def _storable(title: str) -> str:
+    # A title with characters no database takes is the title of no document.
+    return title if title.isprintable() else ""
+
+
+def _insert(connection: Connection, docid: str, owner_id: int, title: str) -> None:
+    now = utc_now()
+    connection.execute(
+        insert(Document).values(
+            id=docid,
+            owner_id=owner_id,
+            title=title,
+            seq=0,
+            snapshot_seq=0,
+            published=False,
+            plots=0,
+            created=now,
+            changed=now,
+        )
+    )
+
+
+def _owner_id(connection: Connection, name: str) -> int:
+    query = select(User.id).where(User.name == name)
+    found = connection.scalar(query)
+    if found is not None:
+        return found
+    try:
+        with connection.begin_nested():
+            connection.execute(insert(User).values(name=name, created=utc_now()))
+    except IntegrityError:  # another process made the same user meanwhile
+        pass
+    return connection.execute(query).scalar_one()
+
+
+def _records() -> Any:  # the type of a Select differs between SQLAlchemy 2.0 and 2.1
+    columns = (
+        Document.id,
+        Document.title,
+        User.name,
+        Document.seq,
+        Document.published,
+        Document.created,
+        Document.changed,
+        Document.plots,
+    )
+    return select(*columns).join(User, User.id == Document.owner_id)
+
+
+def _record(row: Sequence[Any]) -> DocumentRecord:
+    return DocumentRecord(*row)
+
+
+def _get(connection: Connection, docid: str) -> DocumentRecord | None:
+    row = connection.execute(_records().where(Document.id == docid)).one_or_none()
+    return row and _record(row)
+
+
+def _require(connection: Connection, docid: str) -> DocumentRecord:
+    record = _get(connection, docid)
+    if record is None:
+        raise _unknown(docid)
+    return record
+
+
+def _set(connection: Connection, docid: str, **values: object) -> DocumentRecord:
+    if not is_docid(docid):
+        raise _unknown(docid)
+    connection.execute(update(Document).where(Document.id == docid).values(**values))
+    return _require(connection, docid)
+
+
+def _unknown(docid: str) -> UnknownDocument:
+    return UnknownDocument(
+        f"find document {docid[:80]!r}", "there is no document of this id", "Check the address"
+    )
+
+
+def _taken(title: str) -> TitleTaken:
+    return TitleTaken(
+        f"name a document {title!r}",
+        "its owner has another document of this title",
+        "Choose another title, or delete that document",
+    )
+
+
+def _why_not(error: IntegrityError, docid: str, title: str) -> Conflict:
+    if "title" in str(error.orig):
+        return _taken(title)
+    return Conflict(f"create document {docid}", "there is a document of this id")

@@ -1,0 +1,121 @@
+"""Which revision of the schema a database is at, and moving it to this release's."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, inspect, text
+
+from bokeh_server.errors import ConfigurationError, SchemaMismatch
+from bokeh_server.storage.database import Database
+from bokeh_server.storage.urls import shown
+
+__all__ = ["alembic_config", "current_revision", "head_revision", "require_head", "upgrade_schema"]
+
+#: any number that no other program locks.
+_ADVISORY_LOCK = 5006_0110
+
+
+def alembic_config(connection: Connection | None = None) -> Config:
+    """Alembic's settings, without an ``alembic.ini``.
+
+    :param connection: what migrations run on.
+    """
+    config = Config()
+    location = str(files("bokeh_server.migrations")).replace("%", "%%")
+    config.set_main_option("script_location", location)
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def head_revision() -> str:
+    """The revision that this release works with."""
+    head = ScriptDirectory.from_config(alembic_config()).get_current_head()
+    assert head is not None, "there is at least one migration"
+    return head
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The revision the database is at; ``None`` where no migration ever ran."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def upgrade_schema(connection: Connection) -> None:
+    """Migrate to this release's revision, inside the connection's transaction."""
+    command.upgrade(alembic_config(connection), "head")
+
+
+def lock_schema(connection: Connection) -> None:
+    """Keep other processes from migrating until the transaction ends."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _ADVISORY_LOCK})
+
+
+def require_head(database: Database, *, create: bool) -> None:
+    """Make sure that the database is at this release's revision.
+
+    :param create: migrate an empty database; otherwise it is refused.
+    :raises SchemaMismatch: it is older or newer.
+    :raises ConfigurationError: it is empty and shall not be filled, or another program's.
+    """
+    with database.read("open the database") as connection:
+        if current_revision(connection) == head_revision():
+            return
+    with database.write("prepare the database") as connection:
+        lock_schema(connection)
+        current = current_revision(connection)
+        if current == head_revision():
+            return  # another process was quicker
+        check_known(database, current)
+        if current is not None:
+            raise _older(database, current)
+        check_empty(database, connection)
+        if not create:
+            raise ConfigurationError(
+                f"open {shown(database.url)}",
+                "there is no bokeh-server database in it",
+                "Check the URL, or start bokeh-server once to make it",
+            )
+        upgrade_schema(connection)
+
+
+def check_known(database: Database, current: str | None) -> None:
+    """Refuse a revision that this release does not know.
+
+    :raises SchemaMismatch: a newer release made it.
+    """
+    script = ScriptDirectory.from_config(alembic_config())
+    known = {revision.revision for revision in script.walk_revisions()}
+    if current is not None and current not in known:
+        raise SchemaMismatch(
+            f"open {shown(database.url)}",
+            f"its schema {current} was made by a newer release of bokeh-server",
+            "Upgrade bokeh-server: pip install --upgrade bokeh-server",
+        )
+
+
+def check_empty(database: Database, connection: Connection) -> None:
+    """Refuse to fill a database that has tables of another program.
+
+    :raises ConfigurationError: it has.
+    """
+    tables = inspect(connection).get_table_names()
+    if set(tables) - {"alembic_version"}:
+        raise ConfigurationError(
+            f"open {shown(database.url)}",
+            f"it holds another program's tables ({', '.join(sorted(tables)[:3])}, …)",
+            "Give bokeh-server a database of its own",
+        )
+
+
+def _older(database: Database, current: str) -> SchemaMismatch:
+    return SchemaMismatch(
+        f"open {shown(database.url)}",
+        f"its schema {current} is older than this release's {head_revision()}",
+        "Stop every server that uses it and run: bokeh-server db upgrade",
+    )
