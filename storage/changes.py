@@ -106,7 +106,7 @@ class ChangeStore:
         """The change that was stored under an idempotency key."""
         with self._database.read(f"look up a change of document {docid}") as connection:
             row = connection.execute(_BY_KEY, {"docid": docid, "key": key}).one_or_none()
-        return row and _record(row)
+        return None if row is None else _record(row)
 
     def forget(self, docid: str, up_to: int, before: datetime, limit: int = 1000) -> int:
         """Delete the oldest changes: numbered at most ``up_to`` and made before ``before``.

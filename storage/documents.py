@@ -88,7 +88,7 @@ class DocumentStore:
         with self._database.read(f"find the document {title!r}") as connection:
             query = _records().where(User.name == owner, Document.title == _storable(title))
             row = connection.execute(query).one_or_none()
-        return row and _record(row)
+        return None if row is None else _record(row)
 
     def get(self, docid: str) -> DocumentRecord | None:
         """The document of this id."""
@@ -199,7 +199,7 @@ def _record(row: Sequence[Any]) -> DocumentRecord:
 
 def _get(connection: Connection, docid: str) -> DocumentRecord | None:
     row = connection.execute(_records().where(Document.id == docid)).one_or_none()
-    return row and _record(row)
+    return None if row is None else _record(row)
 
 
 def _require(connection: Connection, docid: str) -> DocumentRecord:

@@ -27,7 +27,7 @@ class SnapshotStore:
         )
         with self._database.read(f"load document {docid}") as connection:
             row = connection.execute(query).one_or_none()
-        return row and SnapshotRecord(*row)
+        return None if row is None else SnapshotRecord(*row)
 
     def write(self, docid: str, seq: int, body: bytes) -> bool:
         """Keep a document as it is after change ``seq``, in place of its older snapshots.
