@@ -19,12 +19,14 @@ import os
 import re
 import sys
 import tomllib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from bokeh_server import parsers
 from bokeh_server.errors import ConfigurationError
+from bokeh_server.parsers import LOG_LEVELS, Parser
 
 __all__ = [
     "DEFAULT",
@@ -42,99 +44,11 @@ __all__ = [
 ENVIRONMENT_PREFIX = "BOKEH_SERVER_"
 CONFIG_FILE_NAME = "bokeh-server.toml"
 DATABASE_FILE_NAME = "bokeh-server.sqlite3"
-LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 #: the source of a value that nobody set.
 DEFAULT = "default"
 
-Parser = Callable[[object], Any]
-
 _UNSET_PATH = Path()
-_UNITS = {"": 1, "b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30}
-_WORDS = {"1": True, "true": True, "yes": True, "on": True}
-_WORDS |= {"0": False, "false": False, "no": False, "off": False, "": False}
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is not text")
-    return value.strip()
-
-
-def _flag(value: object) -> bool:
-    known = value if isinstance(value, bool) else _WORDS.get(str(value).strip().lower())
-    if known is None:
-        raise ValueError(f"{value!r} is neither true nor false")
-    return known
-
-
-def _port(value: object) -> int:
-    try:
-        number = int(str(value)) if not isinstance(value, bool) else -1
-    except ValueError:
-        raise ValueError(f"{value!r} is not a whole number") from None
-    if not 0 <= number <= 65535:
-        raise ValueError(f"{value!r} is not a port, which is a number from 0 to 65535")
-    return number
-
-
-def _seconds(value: object) -> float:
-    try:
-        number = float(str(value)) if not isinstance(value, bool) else -1.0
-    except ValueError:
-        raise ValueError(f"{value!r} is not a number of seconds") from None
-    if not 0 < number <= 86400:
-        raise ValueError(f"{value!r} is not a time between 0 and 86400 seconds")
-    return number
-
-
-def _size(value: object) -> int:
-    found = re.fullmatch(r"(\d{1,15})\s*([kmg]?b?)", str(value).strip().lower())
-    unit = found[2] if found else ""
-    if found is None or isinstance(value, bool):
-        raise ValueError(f"{value!r} is not a size; write a number of bytes, or 64MB")
-    number = int(found[1]) * _UNITS[unit if not unit or unit.endswith("b") else unit + "b"]
-    if number < 1024:
-        raise ValueError(f"{value!r} is less than 1024 bytes")
-    return number
-
-
-def _level(value: object) -> str:
-    level = _text(value).lower()
-    if level not in LOG_LEVELS:
-        raise ValueError(f"{value!r} is not one of {', '.join(LOG_LEVELS)}")
-    return level
-
-
-def _prefix(value: object) -> str:
-    parts = [part for part in _text(value).split("/") if part]
-    for part in parts:
-        if part in {".", ".."} or not re.fullmatch(r"[A-Za-z0-9._~-]+", part):
-            raise ValueError(f"{part!r} cannot be part of a URL prefix")
-    return "".join(f"/{part}" for part in parts)
-
-
-def _path(value: object) -> Path | None:
-    text = str(value) if isinstance(value, Path) else _text(value)
-    return Path(text).expanduser().absolute() if text else None
-
-
-def _directory(value: object) -> Path:
-    path = _path(value)
-    if path is None:
-        raise ValueError("the name of the directory is empty")
-    return path
-
-
-def _names(value: object) -> tuple[str, ...]:
-    items = value.split(",") if isinstance(value, str) else value
-    if not isinstance(items, (list, tuple)):
-        raise ValueError(f"{value!r} is not a list of names")
-    names = tuple(_text(item) for item in items)
-    for name in names:
-        if re.search(r"\s", name):
-            raise ValueError(f"{name!r} has a space in it")
-    return tuple(name for name in names if name)
 
 
 def _declare(parse: Parser, default: Any, help_text: str, *, secret: bool = False) -> Any:
@@ -196,38 +110,52 @@ class Settings:
     :meth:`from_app_config` (embedded), so that values are checked and sources kept.
     """
 
-    address: str = _declare(_text, "127.0.0.1", "Address to listen on; 0.0.0.0 or :: for all")
-    port: int = _declare(_port, 5006, "Port to listen on; 0 takes a free one")
-    url_prefix: str = _declare(_prefix, "", "Path under which everything is served")
+    address: str = _declare(
+        parsers.text, "127.0.0.1", "Address to listen on; 0.0.0.0 or :: for all"
+    )
+    port: int = _declare(parsers.port, 5006, "Port to listen on; 0 takes a free one")
+    url_prefix: str = _declare(parsers.prefix, "", "Path under which everything is served")
     database: str = _declare(
-        _text, "", "Database URL; sqlite:///<data-dir>/bokeh-server.sqlite3 when empty"
+        parsers.text, "", "Database URL; sqlite:///<data-dir>/bokeh-server.sqlite3 when empty"
     )
     data_dir: Path = _declare(
-        _directory, _UNSET_PATH, "Directory for the database and the secret key"
+        parsers.directory, _UNSET_PATH, "Directory for the database and the secret key"
     )
     allow_websocket_origin: tuple[str, ...] = _declare(
-        _names, (), "HOST[:PORT] of a page elsewhere that may open WebSockets; * matches"
+        parsers.names, (), "HOST[:PORT] of a page elsewhere that may open WebSockets; * matches"
     )
     trusted_host: tuple[str, ...] = _declare(
-        _names, (), "Host name under which this server answers, besides localhost"
+        parsers.names, (), "Host name under which this server answers, besides localhost"
     )
-    https: bool = _declare(_flag, False, "Serve HTTPS; needs a certificate and its key")
-    https_certfile: Path | None = _declare(_path, None, "Certificate chain, PEM")
-    https_keyfile: Path | None = _declare(_path, None, "Private key of the certificate, PEM")
-    debug: bool = _declare(_flag, False, "Log more, and show errors in full; not for production")
-    log_level: str = _declare(_level, "info", f"Least level to log: {', '.join(LOG_LEVELS)}")
-    show: bool = _declare(_flag, False, "Open the index page in a browser")
+    trusted_proxies: int = _declare(
+        parsers.count,
+        0,
+        "Number of reverse proxies in front whose X-Forwarded headers are believed",
+    )
+    https: bool = _declare(parsers.flag, False, "Serve HTTPS; needs a certificate and its key")
+    https_certfile: Path | None = _declare(parsers.path, None, "Certificate chain, PEM")
+    https_keyfile: Path | None = _declare(parsers.path, None, "Private key of the certificate, PEM")
+    debug: bool = _declare(
+        parsers.flag, False, "Log more, and show errors in full; not for production"
+    )
+    log_level: str = _declare(parsers.level, "info", f"Least level to log: {', '.join(LOG_LEVELS)}")
+    show: bool = _declare(parsers.flag, False, "Open the index page in a browser")
     max_body_size: int = _declare(
-        _size, 128 * 2**20, "Largest request body or WebSocket message, in bytes or as 64MB"
+        parsers.size, 128 * 2**20, "Largest request body or WebSocket message, in bytes or as 64MB"
     )
     ping_interval: float = _declare(
-        _seconds, 25.0, "Seconds between pings on a WebSocket; a dead peer is closed after two"
+        parsers.seconds,
+        25.0,
+        "Seconds between pings on a WebSocket; a dead peer is closed after two",
     )
     request_timeout: float = _declare(
-        _seconds, 30.0, "Seconds a client may take to send its request before it is dropped"
+        parsers.seconds, 30.0, "Seconds a client may take to send its request before it is dropped"
     )
     secret_key: str = _declare(
-        _text, "", "Key that signs tickets; made once and kept in data-dir when empty", secret=True
+        parsers.text,
+        "",
+        "Key that signs tickets; made once and kept in data-dir when empty",
+        secret=True,
     )
     sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
@@ -380,7 +308,7 @@ def _read_file(path: Path) -> dict[str, Any]:
 def _from_file(key: str, value: object, path: Path) -> object:
     """A relative path in a configuration file is relative to that file."""
     declared = Settings.declared().get(key.replace("-", "_"))
-    is_path = declared is not None and declared.parse in (_path, _directory)
+    is_path = declared is not None and declared.parse in (parsers.path, parsers.directory)
     if not is_path or not isinstance(value, str) or not value:
         return value
     return path.absolute().parent / Path(value).expanduser()

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The ``bokeh-server`` command."""

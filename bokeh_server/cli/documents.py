@@ -1,0 +1,190 @@
+"""``bokeh-server docs``: the stored documents, straight in the database."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bokeh_server.cli.archive import read_archive, write_archive
+from bokeh_server.cli.options import CONTEXT, settings_of, store_options
+from bokeh_server.cli.tables import print_table, readable_size
+from bokeh_server.errors import BokehServerError, ConfigurationError, UnknownDocument
+from bokeh_server.permissions import SINGLE_USER
+
+if TYPE_CHECKING:
+    from bokeh_server.documents import Engine
+    from bokeh_server.storage import DocumentRecord, Store
+
+__all__ = ["docs"]
+
+PIECE_BYTES = 1024 * 1024
+
+
+@click.group(context_settings=CONTEXT)
+@store_options
+@click.pass_context
+def docs(context: click.Context, /, **options: Any) -> None:
+    """List, delete, export and import documents.
+
+    These work on the database itself, whether a server runs or not.
+    DOCUMENT is a docid or a title.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    context.obj = (context.obj or {}) | given
+
+
+@contextmanager
+def _store(context: click.Context, options: dict[str, Any], *, create: bool) -> Iterator[Store]:
+    from bokeh_server.storage import Store
+
+    store = Store.open(settings_of(context, options).database, create=create)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+@contextmanager
+def _engine(store: Store) -> Iterator[Engine]:
+    from bokeh_server.documents import Engine
+
+    engine = Engine(store)
+    try:
+        yield engine
+    finally:
+        engine.close()
+
+
+def _find(store: Store, key: str) -> DocumentRecord:
+    record = store.documents.get(key) or store.documents.find(SINGLE_USER, key)
+    if record is None:
+        raise UnknownDocument(
+            f"find the document {key!r}",
+            "no document has this docid or title",
+            "bokeh-server docs list shows them",
+        )
+    return record
+
+
+@docs.command("list")
+@store_options
+@click.pass_context
+def list_command(context: click.Context, /, **options: Any) -> None:
+    """Print the documents, the last changed first. Safe beside a running server."""
+    from bokeh_server.storage.sizes import stored_sizes
+
+    with _store(context, options, create=False) as store:
+        sizes = stored_sizes(store)
+        rows = [_row(record, sizes.get(record.docid, 0)) for record in store.documents.list()]
+    print_table(("docid", "title", "changed", "plots", "size"), rows)
+
+
+def _row(record: DocumentRecord, size: int) -> tuple[str, ...]:
+    changed = record.changed.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    return record.docid, record.title, changed, str(record.plots), readable_size(size)
+
+
+@docs.command("delete")
+@click.argument("documents", metavar="DOCUMENT...", nargs=-1, required=True)
+@click.option("--yes", is_flag=True, help="Do not ask")
+@store_options
+@click.pass_context
+def delete_command(
+    context: click.Context, /, documents: tuple[str, ...], yes: bool, **options: Any
+) -> None:
+    """Delete documents for good, with their history.
+
+    A running server notices when the document is next changed or opened;
+    to tell open browsers at once, delete it on the index page instead.
+    """
+    with _store(context, options, create=False) as store:
+        records = [_find(store, key) for key in documents]
+        for record in records:
+            if yes or click.confirm(f"Delete {record.title!r} ({record.docid}) for good?"):
+                store.documents.delete(record.docid)
+                click.echo(f"Deleted {record.title!r} ({record.docid}).")
+
+
+@docs.command("export")
+@click.argument("document")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--force", is_flag=True, help="Replace FILE if it is there")
+@store_options
+@click.pass_context
+def export_command(
+    context: click.Context, /, document: str, file: Path, force: bool, **options: Any
+) -> None:
+    """Write a document to FILE, as it is after its last change. Safe beside a running server."""
+    if file.exists() and not force:
+        raise ConfigurationError(f"write {file}", "it is there already", "Add --force to replace")
+    with _store(context, options, create=False) as store, _engine(store) as engine:
+        record = _find(store, document)
+        live = engine.open(record.docid)
+        seq, content, buffers = live.content()
+        data = write_archive(live.title, seq, content, buffers)
+    _write_file(file, data)
+    click.echo(f"Exported {record.title!r} at change {seq} to {file}: {readable_size(len(data))}.")
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    """Write all of it or nothing: a file cut off by a full disk never takes the name."""
+    draft = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with (
+            draft.open("wb") as file,
+            click.progressbar(length=len(data), label=f"Writing {path.name}") as bar,
+        ):
+            for start in range(0, len(data), PIECE_BYTES):
+                bar.update(file.write(data[start : start + PIECE_BYTES]))
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        why = (error.strerror or str(error)).lower()
+        raise ConfigurationError(f"write {path}", why, "Choose another place") from None
+
+
+@docs.command("import")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--title", default=None, help="Title of the new document  [default: its own]")
+@store_options
+@click.pass_context
+def import_command(
+    context: click.Context, /, file: Path, title: str | None, **options: Any
+) -> None:
+    """Make a new document of FILE, which docs export wrote.
+
+    Safe beside a running server, whose index page shows it after a reload.
+    """
+    archive = read_archive(_read_file(file), str(file))
+    with _store(context, options, create=True) as store, _engine(store) as engine:
+        record = engine.create(SINGLE_USER, archive.title if title is None else title)
+        try:
+            live = engine.open(record.docid)
+            live.replace(archive.doc, archive.buffers, actor=SINGLE_USER)
+        except BokehServerError:
+            engine.delete(record.docid)
+            raise
+    click.echo(f"Imported {record.title!r} as {record.docid}.")
+
+
+def _read_file(path: Path) -> bytes:
+    pieces = []
+    try:
+        with (
+            path.open("rb") as file,
+            click.progressbar(length=path.stat().st_size, label=f"Reading {path.name}") as bar,
+        ):
+            while piece := file.read(PIECE_BYTES):
+                pieces.append(piece)
+                bar.update(len(piece))
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise ConfigurationError(f"read {path}", why, "Check the path") from None
+    return b"".join(pieces)

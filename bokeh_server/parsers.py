@@ -1,0 +1,134 @@
+"""How the value of a setting is read from text, TOML or Python, one function for each kind.
+
+Each takes what the source gave and raises :exc:`ValueError` with the reason it cannot be.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+__all__ = [
+    "LOG_LEVELS",
+    "Parser",
+    "count",
+    "directory",
+    "flag",
+    "level",
+    "names",
+    "path",
+    "port",
+    "prefix",
+    "seconds",
+    "size",
+    "text",
+]
+
+Parser = Callable[[object], Any]
+
+LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
+
+_UNITS = {"": 1, "b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30}
+_WORDS = {"1": True, "true": True, "yes": True, "on": True}
+_WORDS |= {"0": False, "false": False, "no": False, "off": False, "": False}
+
+
+def text(value: object) -> str:
+    """Text without the spaces around it."""
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not text")
+    return value.strip()
+
+
+def flag(value: object) -> bool:
+    """Yes or no: ``true``, ``yes``, ``on``, ``1`` and their opposites."""
+    known = value if isinstance(value, bool) else _WORDS.get(str(value).strip().lower())
+    if known is None:
+        raise ValueError(f"{value!r} is neither true nor false")
+    return known
+
+
+def port(value: object) -> int:
+    """A TCP port; 0 means any free one."""
+    try:
+        number = int(str(value)) if not isinstance(value, bool) else -1
+    except ValueError:
+        raise ValueError(f"{value!r} is not a whole number") from None
+    if not 0 <= number <= 65535:
+        raise ValueError(f"{value!r} is not a port, which is a number from 0 to 65535")
+    return number
+
+
+def count(value: object) -> int:
+    """A small whole number."""
+    if isinstance(value, bool) or not re.fullmatch(r"\d{1,2}", str(value).strip()):
+        raise ValueError(f"{value!r} is not a number from 0 to 99")
+    return int(str(value))
+
+
+def seconds(value: object) -> float:
+    """A time in seconds, more than none and at most a day."""
+    try:
+        number = float(str(value)) if not isinstance(value, bool) else -1.0
+    except ValueError:
+        raise ValueError(f"{value!r} is not a number of seconds") from None
+    if not 0 < number <= 86400:
+        raise ValueError(f"{value!r} is not a time between 0 and 86400 seconds")
+    return number
+
+
+def size(value: object) -> int:
+    """A number of bytes, as a number or as ``64MB``."""
+    found = re.fullmatch(r"(\d{1,15})\s*([kmg]?b?)", str(value).strip().lower())
+    unit = found[2] if found else ""
+    if found is None or isinstance(value, bool):
+        raise ValueError(f"{value!r} is not a size; write a number of bytes, or 64MB")
+    number = int(found[1]) * _UNITS[unit if not unit or unit.endswith("b") else unit + "b"]
+    if number < 1024:
+        raise ValueError(f"{value!r} is less than 1024 bytes")
+    return number
+
+
+def level(value: object) -> str:
+    """One of :data:`LOG_LEVELS`."""
+    word = text(value).lower()
+    if word not in LOG_LEVELS:
+        raise ValueError(f"{value!r} is not one of {', '.join(LOG_LEVELS)}")
+    return word
+
+
+def prefix(value: object) -> str:
+    """A path in the form ``/foo``, or empty; ``foo`` and ``foo/`` are ``/foo`` too."""
+    parts = [part for part in text(value).split("/") if part]
+    for part in parts:
+        if part in {".", ".."} or not re.fullmatch(r"[A-Za-z0-9._~-]+", part):
+            raise ValueError(f"{part!r} cannot be part of a URL prefix")
+    return "".join(f"/{part}" for part in parts)
+
+
+def path(value: object) -> Path | None:
+    """An absolute path; ``~`` is the home directory; empty means none."""
+    given = str(value) if isinstance(value, Path) else text(value)
+    return Path(given).expanduser().absolute() if given else None
+
+
+def directory(value: object) -> Path:
+    """A path that has to be there."""
+    found = path(value)
+    if found is None:
+        raise ValueError("the name of the directory is empty")
+    return found
+
+
+def names(value: object) -> tuple[str, ...]:
+    """Names, as a list or with commas between them."""
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)):
+        raise ValueError(f"{value!r} is not a list of names")
+    found = tuple(text(item) for item in items)
+    for name in found:
+        if re.search(r"\s", name):
+            raise ValueError(f"{name!r} has a space in it")
+    return tuple(name for name in found if name)

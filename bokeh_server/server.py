@@ -1,0 +1,301 @@
+"""The stand-alone server: a Flask app with the blueprint, on gevent, with a clean end.
+
+The ``bokeh-server`` command calls :func:`serve` after gevent has patched the standard library.
+"""
+
+from __future__ import annotations
+
+import errno
+import ipaddress
+import json
+import logging
+import os
+import signal
+import socket
+import ssl
+import tempfile
+import webbrowser
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import bokeh
+import click
+import gevent
+from flask import Flask, redirect
+from gevent.event import Event
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.wrappers import Response
+
+from bokeh_server import __version__
+from bokeh_server.blueprint import BokehServer
+from bokeh_server.config import Settings
+from bokeh_server.errors import ConfigurationError
+from bokeh_server.httpd import HttpServer, Wsgi
+
+__all__ = ["StandaloneServer", "TrustedHosts", "create_app", "listen", "serve"]
+
+#: seconds that requests in work have to finish when the server is stopped.
+GRACE_SECONDS = 5.0
+BACKLOG = 1024
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
+
+log = logging.getLogger("bokeh_server")
+
+
+class TrustedHosts:
+    """Answer only requests for names that are ours: a defence against DNS rebinding.
+
+    A page of any site can make its own name point at 127.0.0.1 and then talk to a local server
+    as if it were its own; the ``Host`` header still carries the name of that site.
+    """
+
+    def __init__(self, app: Wsgi, names: Iterable[str]) -> None:
+        self.app = app
+        self.names = frozenset(name.lower() for name in names)
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Pass the request on, or answer 421."""
+        host = str(environ.get("HTTP_HOST", ""))
+        if not host or _without_port(host) in self.names:
+            return self.app(environ, start_response)
+        why = "this server answers only for local use and the names it was given"
+        remedy = "Start it with --trusted-host to use it by that name"
+        detail = f"Could not answer for the host {host[:200]!r}: {why}. {remedy}."
+        body = json.dumps({"error": "misdirected", "detail": detail})
+        return Response(body, 421, mimetype="application/json")(environ, start_response)
+
+
+def _without_port(host: str) -> str:
+    name = host.lower()
+    return name if name.endswith("]") else name.rsplit(":", 1)[0]
+
+
+def create_app(settings: Settings) -> Flask:
+    """The Flask app of the stand-alone server: the blueprint, and nothing of anybody else's."""
+    app = Flask("bokeh_server", static_folder=None, template_folder=None)
+    app.debug = settings.debug
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    BokehServer(app, url_prefix=settings.url_prefix, settings=settings)
+    if settings.url_prefix:
+        app.add_url_rule("/", "home", lambda: redirect(settings.url_prefix + "/"))
+    app.wsgi_app = _wrap(app.wsgi_app, settings)  # type: ignore[method-assign]
+    return app
+
+
+def _wrap(wsgi: Any, settings: Settings) -> Any:
+    names = trusted_names(settings)
+    if names:
+        wsgi = TrustedHosts(wsgi, names)
+    count = settings.trusted_proxies
+    if count:
+        wsgi = ProxyFix(wsgi, x_for=count, x_proto=count, x_host=count, x_prefix=count)
+    return wsgi
+
+
+def trusted_names(settings: Settings) -> tuple[str, ...]:
+    """The host names to answer for; empty for all, when the server is open to other machines."""
+    if not settings.trusted_host and not _is_loopback(settings.address):
+        return ()
+    own = (_bracketed(settings.address),)
+    return (*LOOPBACK_NAMES, *own, *settings.trusted_host)
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return address.lower() == "localhost"
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Open the listening socket.
+
+    :raises ConfigurationError: the port is in use, or the address is not one of this machine.
+    """
+    family, address = _resolve(settings.address, settings.port)
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # accepted sockets inherit it; without it every answer waits for the client's ACK
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if settings.address == "::":
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise _cannot_listen(settings, error) from None
+    return listener
+
+
+def _resolve(address: str, port: int) -> tuple[int, Any]:
+    flags = socket.AI_PASSIVE
+    try:
+        found = socket.getaddrinfo(address or None, port, type=socket.SOCK_STREAM, flags=flags)
+    except OSError as error:
+        raise _cannot_listen(Settings(address=address, port=port), error) from None
+    found.sort(key=lambda each: each[0] != socket.AF_INET)
+    return found[0][0], found[0][4]
+
+
+def _cannot_listen(settings: Settings, error: OSError) -> ConfigurationError:
+    attempted = f"listen on {_bracketed(settings.address)} port {settings.port}"
+    if error.errno == errno.EADDRINUSE:
+        remedy = "Stop it, or choose another port with --port; --port 0 takes a free one"
+        return ConfigurationError(attempted, "another program uses this port", remedy)
+    if error.errno == errno.EACCES:
+        remedy = "Ports below 1024 need special rights; choose another with --port"
+        return ConfigurationError(attempted, "this user may not use the port", remedy)
+    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+        remedy = "Give an address of this machine with --address; 0.0.0.0 means all"
+        return ConfigurationError(attempted, "this machine has no such address", remedy)
+    return ConfigurationError(attempted, (error.strerror or str(error)).lower())
+
+
+def tls_context(settings: Settings) -> ssl.SSLContext | None:
+    """The context for HTTPS, or ``None`` for plain HTTP.
+
+    :raises ConfigurationError: a file is missing, or the two do not fit.
+    """
+    certificate, key = settings.https_certfile, settings.https_keyfile
+    if not settings.https:
+        if certificate or key:
+            why = "a certificate is given and HTTPS is off"
+            raise ConfigurationError("start the server", why, "Add --https, or leave it out")
+        return None
+    for option, path in (("--https-certfile", certificate), ("--https-keyfile", key)):
+        if path is None:
+            raise ConfigurationError("serve HTTPS", f"{option} is missing", f"Give {option} FILE")
+        if not path.is_file():
+            raise ConfigurationError("serve HTTPS", f"there is no file {path}", f"Check {option}")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(str(certificate), key and str(key))
+    except OSError as error:
+        why = f"{certificate} and {key} are not a certificate and its key in PEM ({error.strerror})"
+        raise ConfigurationError("serve HTTPS", why, "Check both files") from None
+    return context
+
+
+def prepare_data_dir(settings: Settings) -> None:
+    """Make the data directory, and see that files can be written to it.
+
+    :raises ConfigurationError: it cannot be made or written.
+    """
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=settings.data_dir):
+            pass
+    except OSError as error:
+        raise ConfigurationError(
+            f"use the data directory {settings.data_dir}",
+            (error.strerror or str(error)).lower(),
+            "Make it writable, or choose another with --data-dir",
+        ) from None
+
+
+class StandaloneServer:
+    """One running server.
+
+    :ivar url: where it is reached from this machine, with a slash at the end.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        context = tls_context(settings)
+        prepare_data_dir(settings)
+        self.settings = settings
+        self.listener = listen(settings)
+        try:
+            self.app = create_app(settings)
+            self.state = self.app.extensions["bokeh_server"]
+            self.state.engine  # noqa: B018 — opens the database, so that a bad one stops us here
+        except BaseException:
+            self.listener.close()
+            raise
+        self.port = int(self.listener.getsockname()[1])
+        self._http = HttpServer(
+            self.listener, self.app, request_timeout=settings.request_timeout, ssl_context=context
+        )
+        self._stop = Event()
+
+    @property
+    def url(self) -> str:
+        """Address of the index page, with the port in use."""
+        address = self.settings.address
+        local = address in {"", "0.0.0.0", "::", "127.0.0.1"}  # noqa: S104 — compared, not bound
+        name = "localhost" if local else _bracketed(address)
+        return f"{self.settings.scheme}://{name}:{self.port}{self.settings.url_prefix}/"
+
+    def run(self) -> None:
+        """Serve until SIGINT or SIGTERM; then end cleanly."""
+        watchers = [gevent.signal_handler(each, self.stop) for each in _stop_signals()]
+        self._http.start()
+        self._announce()
+        try:
+            self._stop.wait()
+        finally:
+            self._finish()
+            for watcher in watchers:
+                watcher.cancel()
+
+    def stop(self) -> None:
+        """Ask :meth:`run` to end; asked again, the process exits at once."""
+        if self._stop.is_set():
+            os._exit(130)
+        click.echo("\nStopping; once more to exit at once.")
+        self._stop.set()
+
+    def _finish(self) -> None:
+        self._http.finish(GRACE_SECONDS)
+        self.state.close()
+        self._http.close()
+        log.info("stopped")
+
+    def _announce(self) -> None:
+        settings = self.settings
+        click.echo(f"bokeh-server {__version__} on bokeh {bokeh.__version__}")
+        click.echo(f"  database  {settings.shown('database')}")
+        click.echo("  mode      single user: whoever reaches this address may change every plot")
+        click.echo(f"  URL       {self.url}")
+        if settings.show:
+            gevent.spawn(webbrowser.open, self.url)
+
+
+def _stop_signals() -> list[int]:
+    names = ("SIGINT", "SIGTERM")
+    return [getattr(signal, name) for name in names if hasattr(signal, name)]
+
+
+def raise_file_limit() -> None:
+    """Allow this process as many open sockets as the system lets it have."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != hard:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def set_up_logging(settings: Settings) -> None:
+    """Log to standard error: ours at the level asked for, libraries' warnings."""
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    log.setLevel("DEBUG" if settings.debug else settings.log_level.upper())
+
+
+def serve(settings: Settings) -> None:
+    """Run the stand-alone server until it is stopped.
+
+    :raises ConfigurationError: it cannot start; the message is one line that says what to do.
+    """
+    set_up_logging(settings)
+    raise_file_limit()
+    StandaloneServer(settings).run()
