@@ -1,0 +1,249 @@
+"""The recent changes of one document in a ring, and a cursor for each follower.
+
+There is no queue per follower: one that is slow keeps its cursor and costs nobody anything.
+A follower is woken only when it had taken everything, so a stalled one is not even visited.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+__all__ = ["Behind", "Channel", "Closed", "Cursor", "Entry", "Follower"]
+
+MAX_ENTRIES: Final = 1024
+MAX_BYTES: Final = 16 * 1024 * 1024
+
+
+@dataclass(slots=True)
+class Entry:
+    """One message for the followers of a document.
+
+    :param seq: the change it carries; for a transient entry the last change before it.
+    :param data: WebSocket frames ready to send; ``None``: followers must pull again.
+    :param origin: who sent it, and does not get it back unless ``echo``.
+    :param scripts_only: only followers that are scripts get it.
+    :param transient: it is no change (a relayed message), and is lost on whoever is behind.
+    """
+
+    seq: int
+    data: bytes | None
+    origin: str | None = None
+    echo: bool = False
+    scripts_only: bool = False
+    transient: bool = False
+
+
+class Follower(Protocol):
+    """Whoever follows a channel."""
+
+    @property
+    def origin(self) -> str:
+        """The name under which it sends changes."""
+
+    @property
+    def is_script(self) -> bool:
+        """Whether it is a script, not a browser."""
+
+    def wake(self) -> None:
+        """Hear that there is something for you; never blocks, never raises.
+
+        Called from any thread, and not again until :meth:`Channel.next` has left nothing over.
+        """
+
+
+class Cursor:
+    """How far one follower has come in a channel.
+
+    :ivar seq: the last change that it has, or that was not for it.
+    :ivar ready: whether it had everything when it last asked.
+    """
+
+    __slots__ = ("_position", "channel", "follower", "ready", "seq")
+
+    def __init__(self, channel: Channel, follower: Follower, position: int, seq: int) -> None:
+        self.channel = channel
+        self.follower = follower
+        self.seq = seq
+        self.ready = False
+        self._position = position
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The follower has fallen out of the ring.
+
+    :param seq: the last change that it has.
+    """
+
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The channel is over.
+
+    :param code: the WebSocket close code that followers end with.
+    """
+
+    code: int
+
+
+class Channel:
+    """The live feed of one document; every method may be called from any thread.
+
+    :param max_entries: most entries the ring keeps.
+    :param max_bytes: most bytes of data the ring keeps; the newest entry is always kept.
+    """
+
+    __slots__ = (
+        "_base",
+        "_bytes",
+        "_closed",
+        "_cursors",
+        "_dropped",
+        "_lock",
+        "_max_bytes",
+        "_max_entries",
+        "_newest",
+        "_ready",
+        "_ring",
+    )
+
+    def __init__(self, *, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
+        self._max_entries = max_entries
+        self._max_bytes = max_bytes
+        self._lock = threading.Lock()
+        self._ring: deque[Entry] = deque()
+        self._base = 0
+        self._bytes = 0
+        self._newest = 0
+        self._dropped = 0
+        self._closed: Closed | None = None
+        self._cursors: set[Cursor] = set()
+        self._ready: dict[Cursor, None] = {}
+
+    @property
+    def viewers(self) -> int:
+        """How many followers there are."""
+        return len(self._cursors)
+
+    def publish(self, entry: Entry) -> None:
+        """Add an entry and wake every follower that had everything; waits for nobody.
+
+        Entries go in order of ``seq``.
+        """
+        with self._lock:
+            if self._closed is not None:
+                return
+            self._append(entry)
+            ready = self._take_ready()
+        for cursor in ready:
+            cursor.follower.wake()
+
+    def follow(self, follower: Follower, *, seq: int | None = None) -> Cursor:
+        """Give a cursor to what comes next.
+
+        :param seq: what comes after this change, whether it is published already or not;
+            without it, what is published after this call.
+        """
+        with self._lock:
+            start = self._newest if seq is None else seq
+            cursor = Cursor(self, follower, self._after(seq), start)
+            self._cursors.add(cursor)
+            self._mark(cursor)
+        return cursor
+
+    def unfollow(self, cursor: Cursor) -> None:
+        """Forget a cursor; forgetting it twice does no harm."""
+        with self._lock:
+            self._cursors.discard(cursor)
+            self._ready.pop(cursor, None)
+
+    def next(self, cursor: Cursor) -> Entry | Behind | Closed | None:
+        """Give what this follower gets next and move its cursor past it.
+
+        :returns: ``None``: it has everything, and is woken when there is more.
+            :class:`Behind`: it has fallen out of the ring; its cursor stays where it is.
+            :class:`Closed`: nothing more will come.
+        """
+        follower = cursor.follower
+        with self._lock:
+            if self._closed is not None:
+                return self._closed
+            while (index := cursor._position - self._base) < len(self._ring):
+                if index < 0:
+                    return Behind(cursor.seq)
+                entry = self._ring[index]
+                cursor._position += 1
+                if self._is_for(entry, cursor, follower):
+                    self._mark(cursor)
+                    return entry
+            self._mark(cursor)
+            return None
+
+    def close(self, code: int) -> None:
+        """End the feed: every follower gets :class:`Closed`, now or when it next asks.
+
+        :param code: the WebSocket close code that followers end with.
+        """
+        with self._lock:
+            if self._closed is not None:
+                return
+            self._closed = Closed(code)
+            self._ring.clear()
+            ready = self._take_ready()
+        for cursor in ready:
+            cursor.follower.wake()
+
+    def _take_ready(self) -> dict[Cursor, None]:
+        ready, self._ready = self._ready, {}
+        for cursor in ready:
+            cursor.ready = False
+        return ready
+
+    def _is_for(self, entry: Entry, cursor: Cursor, follower: Follower) -> bool:
+        if not entry.transient:
+            if entry.seq <= cursor.seq:
+                return False
+            cursor.seq = entry.seq
+        if entry.scripts_only and not follower.is_script:
+            return False
+        return entry.origin is None or entry.echo or entry.origin != follower.origin
+
+    def _mark(self, cursor: Cursor) -> None:
+        head = self._base + len(self._ring)
+        if cursor._position >= head and not cursor.ready and cursor in self._cursors:
+            cursor.ready = True
+            self._ready[cursor] = None
+
+    def _after(self, seq: int | None) -> int:
+        position = self._base + len(self._ring)
+        if seq is None:
+            return position
+        if seq < self._dropped:
+            return self._base - 1
+        for entry in reversed(self._ring):
+            if not entry.transient and entry.seq <= seq:
+                break
+            position -= 1
+        return position
+
+    def _append(self, entry: Entry) -> None:
+        self._ring.append(entry)
+        self._bytes += len(entry.data or b"")
+        if not entry.transient:
+            self._newest = entry.seq
+        while len(self._ring) > 1 and (
+            len(self._ring) > self._max_entries or self._bytes > self._max_bytes
+        ):
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        gone = self._ring.popleft()
+        self._base += 1
+        self._bytes -= len(gone.data or b"")
+        if not gone.transient:
+            self._dropped = gone.seq
