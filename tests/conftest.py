@@ -1,0 +1,86 @@
+"""What holds for every test: a home directory of its own, and nothing left behind."""
+
+from __future__ import annotations
+
+import gc
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+#: threads of libraries that live as long as the process.
+LASTING_THREADS = ("asyncio", "playwright", "ThreadPoolExecutor", "pytest", "hypothesis")
+SETTLE_SECONDS = 3.0
+
+# before any test module is imported: nothing may read or write the user's own files
+_home = tempfile.TemporaryDirectory(prefix="bokeh-server-home-")
+for _name in [name for name in os.environ if name.startswith(("BOKEH_", "XDG_"))]:
+    del os.environ[_name]
+os.environ["HOME"] = _home.name
+os.environ["BOKEH_BROWSER"] = "none"
+
+
+def pytest_unconfigure() -> None:
+    """Remove the home directory of this run."""
+    _home.cleanup()
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail the test that leaves a thread running or a socket open.
+
+    A fixture that outlives the test may rightly start threads in it; then nothing is checked.
+    """
+    threads, sockets = set(threading.enumerate()), _sockets()
+    yield
+    if _shares_fixtures(request):
+        return
+    _settle(lambda: not _left_threads(threads) and not (_sockets() - sockets))
+    assert not _left_threads(threads), "threads are still running"
+    assert not _sockets() - sockets, "sockets are still open"
+
+
+def _shares_fixtures(request: pytest.FixtureRequest) -> bool:
+    """Whether the test uses a fixture of ours that lives longer than the test."""
+    definitions = request._fixturemanager._arg2fixturedefs
+    return any(
+        definition.scope != "function"
+        for name in request.fixturenames
+        for definition in definitions.get(name, ())
+        if not definition.func.__module__.startswith("_pytest")
+    )
+
+
+def _left_threads(before: set[threading.Thread]) -> list[threading.Thread]:
+    return [
+        thread
+        for thread in threading.enumerate()
+        if thread not in before and not thread.name.startswith(LASTING_THREADS)
+    ]
+
+
+def _sockets() -> set[str]:
+    """The open sockets of this process, where the system tells."""
+    found = set()
+    directory = Path("/proc/self/fd")
+    for entry in directory.iterdir() if directory.is_dir() else ():
+        try:
+            target = os.readlink(entry)
+        except OSError:
+            continue
+        if target.startswith("socket:"):
+            found.add(target)
+    return found
+
+
+def _settle(done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SETTLE_SECONDS
+    if done():
+        return
+    gc.collect()
+    while not done() and time.monotonic() < deadline:
+        time.sleep(0.02)
