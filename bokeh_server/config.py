@@ -102,7 +102,7 @@ class Setting:
         return "--" + self.name.replace("_", "-")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Settings:
     """Everything that can be set, with the defaults.
 
@@ -157,7 +157,7 @@ class Settings:
         "Key that signs tickets; made once and kept in data-dir when empty",
         secret=True,
     )
-    sources: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if self.data_dir == _UNSET_PATH:
@@ -165,6 +165,10 @@ class Settings:
         if not self.database:
             path = (self.data_dir / DATABASE_FILE_NAME).absolute()
             object.__setattr__(self, "database", f"sqlite:///{path.as_posix()}")
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={self.shown(name)}" for name in self.declared())
+        return f"Settings({', '.join(shown)})"
 
     @classmethod
     def declared(cls) -> dict[str, Setting]:
@@ -315,8 +319,9 @@ def _from_file(key: str, value: object, path: Path) -> object:
 
 
 def hide_password(url: str) -> str:
-    """``url`` with the password in it, if there is one, replaced by stars."""
-    return re.sub(r"(?<=://)([^/:@]*):[^/]*@", r"\1:***@", url)
+    """``url`` with the password in it, if there is one, replaced by stars; rather too much."""
+    url = re.sub(r"(?<=://)([^/:@?]*):.*@", r"\1:***@", url)
+    return re.sub(r"([?&](?:ssl)?passw(?:or)?d=)[^&]*", r"\1***", url)
 
 
 def setting_names() -> Iterator[str]:

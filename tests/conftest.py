@@ -46,11 +46,11 @@ def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
 
 def _shares_fixtures(request: pytest.FixtureRequest) -> bool:
     """Whether the test uses a fixture of ours that lives longer than the test."""
-    definitions = request._fixturemanager._arg2fixturedefs
+    used = request._pyfuncitem._fixtureinfo.name2fixturedefs.values()
     return any(
         definition.scope != "function"
-        for name in request.fixturenames
-        for definition in definitions.get(name, ())
+        for definitions in used
+        for definition in definitions
         if not definition.func.__module__.startswith("_pytest")
     )
 
