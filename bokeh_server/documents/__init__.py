@@ -1,1 +1,9 @@
-"""TODO."""
+"""The engine: documents in memory, their changes committed in groups and fed to followers."""
+
+from __future__ import annotations
+
+from bokeh_server.documents.engine import Engine
+from bokeh_server.documents.limits import Limits
+from bokeh_server.documents.live import LiveDocument, Pulled
+
+__all__ = ["Engine", "Limits", "LiveDocument", "Pulled"]

@@ -1,0 +1,218 @@
+"""The engine: every stored document of one database, in this process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from weakref import WeakValueDictionary
+
+from bokeh_server.blocking import run_blocking
+from bokeh_server.channels import Broker
+from bokeh_server.documents.committer import Committer
+from bokeh_server.documents.housekeeping import Housekeeper
+from bokeh_server.documents.limits import Limits
+from bokeh_server.documents.live import LiveDocument
+from bokeh_server.documents.loading import unknown_document
+from bokeh_server.documents.watchers import Watchers
+from bokeh_server.errors import BokehServerError
+from bokeh_server.permissions import SINGLE_USER
+from bokeh_server.storage import DocumentRecord, Store
+from bokeh_server.storage.documents import check_title
+
+__all__ = ["Engine"]
+
+log = logging.getLogger(__name__)
+
+#: what a broker is told in place of a number when a document was deleted.
+DELETED = -1
+
+
+class Engine:
+    """Opens documents, and keeps them in memory while they are used.
+
+    Threads start with the first document, never here, so that a server may fork before.
+
+    :param store: the database; closing it is the caller's task.
+    :param broker: tells the other processes that use the database of changes, and hears of theirs.
+    """
+
+    def __init__(
+        self, store: Store, *, broker: Broker | None = None, limits: Limits | None = None
+    ) -> None:
+        self.limits = limits or Limits()
+        self._store = store
+        self._broker = broker
+        self._watchers = Watchers()
+        self._committer = Committer(store.changes.append, self.limits, self._committed)
+        self._housekeeper = Housekeeper(store, self.limits, self._in_memory, self._unload)
+        self._reset()
+        self._unsubscribe = broker.subscribe(self._heard) if broker is not None else None
+
+    def _reset(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._loaded: dict[str, LiveDocument] = {}
+        # Whoever still holds a document that left memory finds the same one when it comes back.
+        self._known: WeakValueDictionary[str, LiveDocument] = WeakValueDictionary()
+
+    # --- documents as a whole ------------------------------------------------------------
+
+    def create(self, owner: str, title: str, docid: str | None = None) -> DocumentRecord:
+        """Make an empty document.
+
+        :raises TitleTaken: the owner has one of this title.
+        """
+        record = run_blocking(self._store.documents.create, owner, title, docid)
+        self._watchers.notify(record.docid, "created")
+        return record
+
+    def find(self, owner: str, title: str) -> DocumentRecord | None:
+        """The owner's document of this title."""
+        return run_blocking(self._store.documents.find, owner, title)
+
+    def get(self, docid: str) -> DocumentRecord | None:
+        """The document of this id."""
+        return run_blocking(self._store.documents.get, docid)
+
+    def list(self, owner: str | None = None) -> list[DocumentRecord]:
+        """The owner's documents, or everybody's; the last changed first."""
+        return run_blocking(self._store.documents.list, owner)
+
+    def rename(self, docid: str, title: str, *, actor: str = SINGLE_USER) -> DocumentRecord:
+        """Change a document's title, which its followers hear as ``TitleChanged``.
+
+        :raises TitleTaken: the owner has another document of this title.
+        """
+        self.open(docid).rename(check_title(title), actor=actor)
+        return self._require(docid)
+
+    def publish(self, docid: str, published: bool) -> DocumentRecord:
+        """Let everybody read a document, or no longer.
+
+        :raises UnknownDocument: there is no such document.
+        """
+        record = run_blocking(self._store.documents.publish, docid, published)
+        self._watchers.notify(docid, "changed")
+        return record
+
+    def delete(self, docid: str) -> None:
+        """Delete a document for good; its followers are told to leave.
+
+        :raises UnknownDocument: there is no such document.
+        """
+        run_blocking(self._store.documents.delete, docid)
+        self._gone(docid)
+        if self._broker is not None:
+            self._broker.publish(docid, DELETED)
+
+    def viewers(self, docid: str) -> int:
+        """How many follow a document in this process."""
+        document = self._known.get(docid)
+        return 0 if document is None else document.channel.viewers
+
+    def _require(self, docid: str) -> DocumentRecord:
+        record = self.get(docid)
+        if record is None:
+            raise unknown_document(docid)
+        return record
+
+    # --- documents in memory -------------------------------------------------------------
+
+    def open(self, docid: str) -> LiveDocument:
+        """The document, brought into memory if need be.
+
+        :raises UnknownDocument: there is no such document.
+        """
+        document = self._loaded.get(docid)
+        if document is None or document.stale or self._pid != os.getpid():
+            document = self._bring_in(docid)
+        document.used = time.monotonic()
+        return document
+
+    def _bring_in(self, docid: str) -> LiveDocument:
+        if self._pid != os.getpid():
+            self._reset()
+        self._housekeeper.start()
+        with self._lock:
+            document = self._known.get(docid)
+            if document is None or document.deleted:
+                document = LiveDocument(
+                    docid, self._store, self._committer, self.limits, self._happened, self._keep
+                )
+                self._known[docid] = document
+        # Everyone who opens it meanwhile waits for the document's own lock in here.
+        document.load()
+        return document
+
+    def _keep(self, document: LiveDocument) -> None:
+        with self._lock:
+            self._loaded[document.docid] = document
+
+    def _in_memory(self) -> Sequence[LiveDocument]:
+        with self._lock:
+            return tuple(self._loaded.values())
+
+    def _unload(self, document: LiveDocument) -> None:
+        if document.unload():
+            with self._lock:
+                if document.stale:
+                    self._loaded.pop(document.docid, None)
+
+    def _gone(self, docid: str) -> None:
+        with self._lock:
+            document = self._known.pop(docid, None)
+            self._loaded.pop(docid, None)
+        if document is not None:
+            document.mark_deleted()
+        self._watchers.notify(docid, "deleted")
+
+    # --- what happens --------------------------------------------------------------------
+
+    def watch(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
+        """Hear of everything that happens in this process.
+
+        :param callback: called with a docid and ``"created"``, ``"changed"``, ``"deleted"`` or
+            ``"viewers"``, from any thread; must not block.
+        :returns: the unsubscriber.
+        """
+        return self._watchers.add(callback)
+
+    def _happened(self, docid: str, what: str) -> None:
+        self._watchers.notify(docid, what)
+        document = self._loaded.get(docid) if what == "changed" else None
+        if document is not None and document.snapshot_due:
+            self._housekeeper.look_at(document)
+
+    def _committed(self, heads: dict[str, int]) -> None:
+        if self._broker is not None:
+            for docid, seq in heads.items():
+                self._broker.publish(docid, seq)
+
+    def _heard(self, docid: str, seq: int) -> None:
+        document = self._known.get(docid)
+        if document is None:
+            return
+        if seq == DELETED:
+            self._gone(docid)
+        elif document.hear(seq):
+            self._housekeeper.look_at(document)
+
+    def close(self) -> None:
+        """Commit what waits, write snapshots, stop the threads; the store stays open."""
+        if self._unsubscribe is not None:
+            self._unsubscribe()
+        self._housekeeper.close()
+        self._committer.close()
+        if self._pid == os.getpid():
+            for document in self._in_memory():
+                self._last_snapshot(document)
+
+    def _last_snapshot(self, document: LiveDocument) -> None:
+        try:
+            document.snapshot()
+        except BokehServerError as error:
+            # Nothing is lost: the log has it all, and loading only takes longer.
+            log.warning("%s", error)

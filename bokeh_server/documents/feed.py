@@ -1,0 +1,82 @@
+"""What followers get: changes, messages and newest values as ready-made bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import orjson
+
+from bokeh_server.channels import Channel, Cursor, Entry, Follower
+from bokeh_server.documents.history import Key
+from bokeh_server.protocol import encode
+from bokeh_server.protocol.models import Ref, Writer
+from bokeh_server.protocol.wire import Applied, WireDocument
+
+__all__ = ["FollowedChannel", "change_entry", "message_entry", "value_message"]
+
+
+class FollowedChannel(Channel):
+    """A channel that tells when somebody comes or goes.
+
+    :param changed: called after; must not block.
+    """
+
+    __slots__ = ("_changed",)
+
+    def __init__(self, changed: Callable[[], None], *, max_entries: int, max_bytes: int) -> None:
+        super().__init__(max_entries=max_entries, max_bytes=max_bytes)
+        self._changed = changed
+
+    def follow(self, follower: Follower, *, seq: int | None = None) -> Cursor:
+        """Follow, and tell."""
+        cursor = super().follow(follower, seq=seq)
+        self._changed()
+        return cursor
+
+    def unfollow(self, cursor: Cursor) -> None:
+        """Stop following, and tell."""
+        super().unfollow(cursor)
+        self._changed()
+
+
+def change_entry(seq: int, applied: Applied, origin: str | None, *, echo: bool = False) -> Entry:
+    """The entry of a change.
+
+    :param echo: its sender gets it back.
+    """
+    if applied.resync:
+        return Entry(seq, None, origin, echo)
+    return Entry(seq, encode("PATCH-DOC", applied.events, applied.buffers), origin, echo)
+
+
+def message_entry(
+    seq: int, messages: Iterable[dict[str, object]], origin: str | None, browser: bool
+) -> Entry:
+    """The entry of relayed messages: a browser's go to scripts, a script's to everybody.
+
+    :param seq: the last change before them.
+    """
+    data = encode("PATCH-DOC", orjson.dumps({"events": list(messages)}))
+    return Entry(seq, data, origin, scripts_only=browser, transient=True)
+
+
+def value_message(wire: WireDocument, keys: Iterable[Key]) -> bytes:
+    """The newest values of some attributes as one ``PATCH-DOC``.
+
+    References go by id, so a follower has to know every model they lead to.
+    """
+    writer = Writer({})
+    events = [event for key in keys if (event := _value_event(wire, key)) is not None]
+    writer.write({"events": events})
+    return encode("PATCH-DOC", writer.text(), writer.buffers)
+
+
+def _value_event(wire: WireDocument, key: Key) -> dict[str, object] | None:
+    model_id, attr = key
+    if not model_id:
+        return {"kind": "TitleChanged", "title": wire.title} if attr == "title" else None
+    model = wire.models.get(model_id)
+    if model is None or attr not in model.attributes:
+        return None
+    value = model.attributes[attr]
+    return {"kind": "ModelChanged", "model": Ref(model_id), "attr": attr, "new": value}

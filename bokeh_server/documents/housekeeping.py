@@ -1,0 +1,130 @@
+"""The thread that does what nobody waits for: snapshots, compaction, idle documents, hints."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+
+from bokeh_server.blocking import run_blocking
+from bokeh_server.documents.limits import Limits
+from bokeh_server.documents.live import LiveDocument
+from bokeh_server.errors import BokehServerError
+from bokeh_server.storage import Store
+
+__all__ = ["Housekeeper"]
+
+log = logging.getLogger(__name__)
+
+
+class Housekeeper:
+    """Looks after the documents in memory, in a thread of its own.
+
+    :param loaded: gives the documents in memory.
+    :param unload: takes one out of memory when it is still idle.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        limits: Limits,
+        loaded: Callable[[], Iterable[LiveDocument]],
+        unload: Callable[[LiveDocument], None],
+    ) -> None:
+        self._store = store
+        self._limits = limits
+        self._loaded = loaded
+        self._unload = unload
+        self._closing = False
+        self._reset()
+
+    def _reset(self) -> None:
+        self._pid = os.getpid()
+        self._wakeup = threading.Condition(threading.Lock())
+        self._errands: dict[LiveDocument, None] = {}
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Start the thread unless it runs."""
+        if self._thread is not None and self._pid == os.getpid():
+            return
+        if self._pid != os.getpid():
+            self._reset()
+        with self._wakeup:
+            if self._thread is None and not self._closing:
+                self._thread = threading.Thread(
+                    target=self._run, name="bokeh-server-housekeeper", daemon=True
+                )
+                self._thread.start()
+
+    def look_at(self, document: LiveDocument) -> None:
+        """Look at a document soon; returns at once."""
+        with self._wakeup:
+            self._errands[document] = None
+            self._wakeup.notify()
+
+    def close(self) -> None:
+        """Stop, after what it is doing."""
+        with self._wakeup:
+            self._closing = True
+            self._wakeup.notify()
+            thread = self._thread
+        if thread is not None and self._pid == os.getpid():
+            thread.join()
+
+    def _run(self) -> None:
+        due = time.monotonic() + self._limits.housekeeping_seconds
+        while not self._closing:
+            for document in self._next(due):
+                self._attempt(self._mind, document)
+            if time.monotonic() >= due:
+                for document in list(self._loaded()):
+                    self._attempt(self._inspect, document)
+                due = time.monotonic() + self._limits.housekeeping_seconds
+
+    def _next(self, due: float) -> list[LiveDocument]:
+        with self._wakeup:
+            if not self._errands and not self._closing:
+                self._wakeup.wait(max(0.0, due - time.monotonic()))
+            errands, self._errands = self._errands, {}
+            return list(errands)
+
+    def _attempt(self, action: Callable[[LiveDocument], None], document: LiveDocument) -> None:
+        if self._closing:
+            return
+        try:
+            action(document)
+        except BokehServerError as error:
+            log.warning("%s", error)
+        except Exception:
+            log.exception("looking after document %s failed", document.docid)
+
+    def _mind(self, document: LiveDocument) -> None:
+        if document.behind:
+            document.follow_log()
+        if document.snapshot_due and document.snapshot():
+            self.compact(document)
+
+    def _inspect(self, document: LiveDocument) -> None:
+        if document.stale and document.channel.viewers and not document.deleted:
+            document.load()
+        idle = document.idle_since
+        if idle is not None and time.monotonic() - idle >= self._limits.idle_seconds:
+            document.snapshot()
+            self._unload(document)
+
+    def compact(self, document: LiveDocument) -> None:
+        """Delete the changes that need not be kept; a little at a time."""
+        before = datetime.now(UTC) - self._limits.keep_time
+        up_to = document.seq - self._limits.keep_changes
+        forget = self._store.changes.forget
+        while up_to > 0 and not self._closing:
+            if run_blocking(forget, document.docid, up_to, before, SLICE) < SLICE:
+                break
+
+
+#: changes deleted in one transaction, which other writers wait for.
+SLICE = 500

@@ -1,0 +1,38 @@
+"""How much the engine takes, keeps and waits for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+__all__ = ["Limits"]
+
+MEGABYTE = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The engine's limits; sizes in bytes, times in seconds unless they say otherwise."""
+
+    #: largest patch, packed.
+    patch_bytes: int = 64 * MEGABYTE
+    #: what a channel keeps for followers that are behind.
+    ring_entries: int = 1024
+    ring_bytes: int = 16 * MEGABYTE
+    #: most changes and bytes that are committed in one transaction.
+    group_changes: int = 1000
+    group_bytes: int = 8 * MEGABYTE
+    #: a snapshot is due after so many changes, or bytes of them; more for a large document.
+    snapshot_changes: int = 500
+    snapshot_bytes: int = 4 * MEGABYTE
+    #: a document nobody follows or uses for so long leaves memory.
+    idle_seconds: float = 60.0
+    #: how often to look for idle documents.
+    housekeeping_seconds: float = 5.0
+    #: how often a change is applied again when other processes were quicker.
+    attempts: int = 20
+    #: an edit is sent back to its sender when somebody else made one so shortly before.
+    echo_seconds: float = 30.0
+    #: the log keeps so many changes, or those of so long, whichever is more.
+    keep_changes: int = 10_000
+    keep_time: timedelta = timedelta(days=7)

@@ -1,0 +1,356 @@
+"""A stored document in memory: applies changes, has them committed, feeds its followers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bokeh_server.blocking import run_blocking
+from bokeh_server.channels import Cursor, Entry, Follower
+from bokeh_server.documents.committer import Committer, Pending
+from bokeh_server.documents.feed import change_entry, message_entry, value_message
+from bokeh_server.documents.limits import Limits
+from bokeh_server.documents.loading import unknown_document
+from bokeh_server.documents.memory import Memory, Notify
+from bokeh_server.errors import CallerError, StorageUnavailable, TitleTaken, TooLarge
+from bokeh_server.protocol import Body, Buffers, encode_body, pack
+from bokeh_server.protocol.patches import Patch, without_view_state
+from bokeh_server.protocol.wire import Applied, WireDocument
+from bokeh_server.storage import Gone, NewChange, Repeated, Store, Stored, Taken
+
+__all__ = ["LiveDocument", "Pulled"]
+
+Make = Callable[[WireDocument], Applied]
+
+
+@dataclass(frozen=True, slots=True)
+class Pulled:
+    """A revision as ``PULL-DOC-REPLY`` sends it.
+
+    :param body: ``{"doc": DocJson}`` with its buffers, as frames without the header.
+    """
+
+    seq: int
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who makes a change.
+
+    :param origin: the connection or script that does not get it back.
+    :param key: idempotency key.
+    """
+
+    actor: str
+    origin: str | None
+    key: str | None
+    browser: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cargo:
+    """What a change needs when it is committed."""
+
+    source: Source
+    applied: Applied
+    entries: list[Entry]
+
+
+class LiveDocument(Memory):
+    """One stored document. :meth:`bokeh_server.documents.Engine.open` gives it."""
+
+    def __init__(
+        self,
+        docid: str,
+        store: Store,
+        committer: Committer,
+        limits: Limits,
+        notify: Notify,
+        keep: Callable[[LiveDocument], None],
+    ) -> None:
+        super().__init__(docid, store, limits, notify, keep)
+        self._committer = committer
+        self._in_flight: dict[str, Pending] = {}
+
+    # --- writing -------------------------------------------------------------------------
+
+    def apply(
+        self,
+        patch: Patch,
+        *,
+        actor: str,
+        origin: str | None = None,
+        key: str | None = None,
+        browser: bool = False,
+        ranges: bool = True,
+    ) -> int:
+        """Apply a patch, commit it, and send it to every follower.
+
+        :param actor: the user's name, for the log.
+        :param origin: the follower that sent it and does not get it back.
+        :param key: idempotency key: the second change of a key is not applied again.
+        :param browser: a browser sent it, so what it computed for its screen is left out.
+        :param ranges: from a browser: keep the bounds of automatic ranges.
+        :returns: the number it is committed as; where it changes nothing, that of the last change.
+        :raises InvalidPatch: nothing of it was applied.
+        :raises ServerFault: it was not stored, as a rule; the same ``key`` makes trying again safe.
+        """
+
+        def make(wire: WireDocument) -> Applied:
+            events = without_view_state(
+                patch.events, browser=browser, ranges=ranges, type_of=wire.type_of
+            )
+            return wire.apply(Patch(events, patch.buffers))
+
+        return self._write(make, Source(actor, origin, key, browser))
+
+    def replace(
+        self,
+        doc: dict[str, Any],
+        buffers: Buffers,
+        *,
+        actor: str,
+        origin: str | None = None,
+        key: str | None = None,
+    ) -> int:
+        """Replace everything by another document's content, as one change; see :meth:`apply`.
+
+        :param doc: Bokeh's DocJson.
+        """
+        return self._write(
+            lambda wire: run_blocking(wire.replace, doc, buffers), Source(actor, origin, key)
+        )
+
+    def rename(self, title: str, *, actor: str) -> int:
+        """Change the title under which it is found, and that of its pages.
+
+        :raises TitleTaken: the owner has another document of this title.
+        """
+        patch = Patch([{"kind": "TitleChanged", "title": title}], {})
+        return self._write(lambda wire: wire.apply(patch), Source(actor, None, None), title=title)
+
+    def _write(self, make: Make, source: Source, title: str | None = None) -> int:
+        for _ in range(self._limits.attempts):
+            with self._lock:
+                pending = self._begin(make, source, title)
+                if isinstance(pending, int):
+                    return pending
+            outcome = pending.wait()
+            if isinstance(outcome, Stored | Repeated):
+                return outcome.seq
+            if isinstance(outcome, Gone):
+                raise unknown_document(self.docid)
+            if isinstance(outcome, Taken):
+                raise _title_taken(outcome.title)
+        raise StorageUnavailable(
+            f"change document {self.docid}",
+            "other servers change it all the time",
+            "Try again in a moment",
+        )
+
+    def _begin(self, make: Make, source: Source, title: str | None) -> Pending | int:
+        wire = self._fresh()
+        if source.key is not None:
+            known = self._in_flight.get(source.key) or self._history.answer(source.key)
+            if known is not None:
+                return known
+        try:
+            applied = make(wire)
+        except CallerError:
+            known = self._stored_as(source.key)
+            if known is None:
+                raise
+            return known
+        if title is None and not _stores(applied):
+            self._relay(applied, source)
+            return self.seq
+        return self._submit(applied, source, title)
+
+    def _stored_as(self, key: str | None) -> int | None:
+        # A change may be refused because it was stored before, longer ago than is remembered.
+        record = key and run_blocking(self._store.changes.by_key, self.docid, key)
+        return record.seq if record else None
+
+    def _relay(self, applied: Applied, source: Source) -> None:
+        if applied.messages:
+            self.channel.publish(
+                message_entry(self.seq, applied.messages, source.origin, source.browser)
+            )
+
+    def _submit(self, applied: Applied, source: Source, title: str | None) -> Pending:
+        body = pack(applied.events, applied.buffers)
+        if len(body) > self._limits.patch_bytes:
+            self.stale = True
+            raise TooLarge(
+                f"change document {self.docid}",
+                f"the patch has {len(body):,} bytes",
+                f"Send at most {self._limits.patch_bytes:,} at a time",
+            )
+        seq = self._head + 1
+        change = NewChange(
+            self.docid, seq, source.actor, body, source.key, title, self._count_plots(applied)
+        )
+        pending = Pending(self, change, Cargo(source, applied, self._entries(seq, applied, source)))
+        with self._settled:
+            self._pending += 1
+            if source.key is not None:
+                self._in_flight[source.key] = pending
+        try:
+            self._committer.submit(pending)
+        except BaseException:
+            self._forget(pending)
+            self.stale = True
+            raise
+        self._head = seq
+        return pending
+
+    def _entries(self, seq: int, applied: Applied, source: Source) -> list[Entry]:
+        crosses = self._history.crosses(applied.keys, source.origin, self._limits.echo_seconds)
+        entries = [change_entry(seq, applied, source.origin, echo=crosses)]
+        if applied.messages:
+            entries.append(message_entry(seq, applied.messages, source.origin, source.browser))
+        return entries
+
+    def _count_plots(self, applied: Applied) -> int | None:
+        if not (applied.structural or applied.resync) or self._wire is None:
+            return None
+        plots = len(self._wire.plots())
+        if plots == self._plots:
+            return None
+        self._plots = plots
+        return plots
+
+    # --- the committer's side ------------------------------------------------------------
+
+    def settle(self, pending: Pending) -> None:
+        """Take what became of a change: publish it, or know the memory to be wrong."""
+        try:
+            cargo = pending.cargo
+            if isinstance(pending.outcome, Stored) and isinstance(cargo, Cargo):
+                self._publish(pending.change, cargo)
+            else:
+                self.stale = True
+        finally:
+            self._forget(pending)
+
+    def _publish(self, change: NewChange, cargo: Cargo) -> None:
+        self._note(change.seq, cargo.applied, change.key, len(change.body))
+        self.title = change.title or self.title
+        for entry in cargo.entries:
+            self.channel.publish(entry)
+        self._notify(self.docid, "changed")
+
+    def _forget(self, pending: Pending) -> None:
+        with self._settled:
+            self._pending -= 1
+            if pending.change.key is not None:
+                self._in_flight.pop(pending.change.key, None)
+            if not self._pending:
+                self._settled.notify_all()
+
+    # --- reading -------------------------------------------------------------------------
+
+    def pull(self, *, inline: bool = False) -> Pulled:
+        """The document as it is committed.
+
+        :param inline: arrays within the JSON, for receivers that get no buffers.
+        """
+        with self._steady() as wire:
+            return self._pull(wire, inline)
+
+    def join(self, follower: Follower, *, inline: bool = False) -> tuple[Pulled, Cursor]:
+        """The document as it is committed, and a cursor to exactly what follows."""
+        with self._steady() as wire:
+            pulled = self._pull(wire, inline)
+            return pulled, self.channel.follow(follower, seq=pulled.seq)
+
+    def resume(self, follower: Follower, seq: int) -> tuple[bytes | None, Cursor]:
+        """What :meth:`catch_up` gives, and a cursor to exactly what follows."""
+        with self._steady() as wire:
+            return self._catch_up(wire, seq), self.channel.follow(follower, seq=self.seq)
+
+    def catch_up(self, seq: int) -> bytes | None:
+        """The newest value of everything that changed after ``seq``, as one ``PATCH-DOC``.
+
+        :returns: frames ready to send; ``None`` when it takes more, so that the follower must pull.
+        """
+        with self._steady() as wire:
+            return self._catch_up(wire, seq)
+
+    def content(self, *, inline: bool = False) -> tuple[int, bytes, dict[str, bytes]]:
+        """The document as it is committed: its ``seq``, DocJson and buffers."""
+        with self._steady() as wire:
+            content, buffers = run_blocking(_content, wire, inline)
+            return self.seq, content, buffers
+
+    def model_json(self, model_id: str, *, deep: bool = False) -> dict[str, Any]:
+        """A model as JSON, arrays inline.
+
+        :param deep: write the models it refers to in full; otherwise by id.
+        :raises UnknownModel: there is none of this id.
+        """
+        with self._steady() as wire:
+            return wire.model_json(model_id, deep=deep)
+
+    def models(self, type_name: str | None = None) -> list[str]:
+        """The ids of its models, or of those of a type."""
+        with self._steady() as wire:
+            models = wire.models.items()
+            return [key for key, model in models if type_name in (None, model.name)]
+
+    def find(self, key: str) -> str | None:
+        """The id of the model of this id or name."""
+        with self._steady() as wire:
+            return wire.find(key)
+
+    def roots(self) -> list[str]:
+        """The ids of its roots, in order."""
+        with self._steady() as wire:
+            return list(wire.roots)
+
+    def plots(self) -> list[str]:
+        """The ids of its plots, in drawing order."""
+        with self._steady() as wire:
+            return wire.plots()
+
+    def references(self, model_id: str) -> set[str]:
+        """The ids of the models that refer to a model."""
+        with self._steady() as wire:
+            return wire.references(model_id)
+
+    def collect(self) -> list[str]:
+        """Drop the models that no root leads to; their ids."""
+        with self._steady() as wire:
+            return wire.collect()
+
+    def _pull(self, wire: WireDocument, inline: bool) -> Pulled:
+        if inline not in self._bodies:
+            self._bodies[inline] = run_blocking(_body, wire, inline)
+        return Pulled(self.seq, self._bodies[inline])
+
+    def _catch_up(self, wire: WireDocument, seq: int) -> bytes | None:
+        keys = self._history.touched(seq)
+        return None if keys is None else value_message(wire, keys)
+
+
+def _stores(applied: Applied) -> bool:
+    return bool(applied.keys or applied.structural or applied.resync)
+
+
+def _content(wire: WireDocument, inline: bool) -> tuple[bytes, dict[str, bytes]]:
+    return wire.content(inline=inline)
+
+
+def _body(wire: WireDocument, inline: bool) -> Body:
+    content, buffers = wire.content(inline=inline)
+    return encode_body(b'{"doc":%b}' % content, buffers)
+
+
+def _title_taken(title: str) -> TitleTaken:
+    return TitleTaken(
+        f"rename the document to {title!r}",
+        "its owner has another document of this title",
+        "Choose another title, or delete that document",
+    )

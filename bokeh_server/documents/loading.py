@@ -1,0 +1,90 @@
+"""From the database to a document in memory, and from memory to a snapshot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import orjson
+
+from bokeh_server.blocking import run_blocking
+from bokeh_server.errors import BadRequest, ServerFault, UnknownDocument
+from bokeh_server.protocol import pack, unpack
+from bokeh_server.protocol.patches import parse_patch
+from bokeh_server.protocol.wire import Applied, WireDocument
+from bokeh_server.storage import ChangeRecord, DocumentRecord, Store
+
+__all__ = ["Loaded", "apply_record", "changes_after", "load", "snapshot_body", "unknown_document"]
+
+#: changes read at a time.
+SLICE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A document as its newest snapshot has it.
+
+    :param record: what the database knew of it a moment before.
+    :param seq: the change up to which ``wire`` goes.
+    :param size: bytes of the snapshot.
+    """
+
+    record: DocumentRecord
+    wire: WireDocument
+    seq: int
+    size: int
+
+
+def load(store: Store, docid: str) -> Loaded:
+    """Read a document's newest snapshot; the changes after it are for the caller to apply.
+
+    :raises UnknownDocument: there is no such document.
+    """
+    record = run_blocking(store.documents.get, docid)
+    if record is None:
+        raise unknown_document(docid)
+    snapshot = run_blocking(store.snapshots.latest, docid)
+    if snapshot is None:
+        return Loaded(record, WireDocument.empty(), 0, 0)
+    wire = run_blocking(_read_snapshot, snapshot.body)
+    return Loaded(record, wire, snapshot.seq, len(snapshot.body))
+
+
+def changes_after(store: Store, docid: str, seq: int) -> Iterator[ChangeRecord]:
+    """Every change after ``seq``, read a slice at a time."""
+    while records := run_blocking(store.changes.after, docid, seq, SLICE):
+        yield from records
+        seq = records[-1].seq
+
+
+def apply_record(wire: WireDocument, record: ChangeRecord) -> Applied:
+    """Apply a change of the log.
+
+    :raises ServerFault: it cannot be applied, so the log is damaged.
+    """
+    try:
+        content, buffers = unpack(record.body, "a stored change")
+        return wire.apply(parse_patch(content, buffers))
+    except BadRequest as error:
+        raise ServerFault(
+            f"load document {record.docid}",
+            f"its change {record.seq} cannot be applied ({error})",
+            "Restore the document from a backup or an export",
+        ) from error
+
+
+def snapshot_body(wire: WireDocument) -> bytes:
+    """Write a document out whole."""
+    return pack(*wire.content())
+
+
+def unknown_document(docid: str) -> UnknownDocument:
+    """The error for a document that is not there, or no longer."""
+    return UnknownDocument(
+        f"open document {docid[:80]}", "there is no document of this id", "Check the address"
+    )
+
+
+def _read_snapshot(body: bytes) -> WireDocument:
+    content, buffers = unpack(body, "a snapshot")
+    return WireDocument.from_json(orjson.loads(content), buffers)

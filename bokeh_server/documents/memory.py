@@ -1,0 +1,240 @@
+"""A stored document in memory, kept in agreement with its log."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from bokeh_server.blocking import run_blocking
+from bokeh_server.channels import Entry
+from bokeh_server.documents.feed import FollowedChannel, change_entry
+from bokeh_server.documents.history import History
+from bokeh_server.documents.limits import Limits
+from bokeh_server.documents.loading import (
+    apply_record,
+    changes_after,
+    load,
+    snapshot_body,
+    unknown_document,
+)
+from bokeh_server.errors import UnknownDocument
+from bokeh_server.protocol import Body
+from bokeh_server.protocol.wire import Applied, WireDocument
+from bokeh_server.storage import ChangeRecord, Store
+
+__all__ = ["Memory", "Notify"]
+
+#: replaying so many bytes of small changes takes as long as reading as much of a snapshot.
+BYTES_PER_CHANGE = 8192
+#: how long to leave a document alone when its snapshot could not be written.
+RETRY_SECONDS = 60.0
+
+#: called with a docid and what happened to it; must not block.
+Notify = Callable[[str, str], None]
+
+
+class Memory:
+    """The part of a live document that is derived from the log.
+
+    Two locks: ``_lock`` belongs to the memory, and is held while a change is applied and queued,
+    not while it is committed; ``_settled`` counts the changes that are on their way to the log.
+
+    :ivar docid: its id.
+    :ivar title: the name under which its owner finds it, not Bokeh's title of the page.
+    :ivar seq: the last change that is committed.
+    :ivar channel: its live feed.
+    :ivar deleted: it was deleted; followers must not come back.
+    :ivar stale: its memory does not agree with the log and is loaded again at the next use.
+    :ivar used: when it was last used, on the monotonic clock.
+    """
+
+    def __init__(
+        self, docid: str, store: Store, limits: Limits, notify: Notify, keep: Callable[[Any], None]
+    ) -> None:
+        self.docid = docid
+        self.title = ""
+        self.seq = 0
+        self.deleted = False
+        self.stale = True
+        self.used = time.monotonic()
+        self.channel = FollowedChannel(
+            lambda: notify(docid, "viewers"),
+            max_entries=limits.ring_entries,
+            max_bytes=limits.ring_bytes,
+        )
+        self._store = store
+        self._limits = limits
+        self._notify = notify
+        self._keep = keep
+        self._lock = threading.RLock()
+        self._settled = threading.Condition(threading.Lock())
+        self._pending = 0
+        self._wire: WireDocument | None = None
+        self._head = 0
+        self._heard = 0
+        self._plots = 0
+        self._history = History(0)
+        self._bodies: dict[bool, Body] = {}
+        self._ever_loaded = False
+        self._snapshot_seq = 0
+        self._snapshot_size = 0
+        self._log_bytes = 0
+        self._no_snapshot_before = 0.0
+
+    def load(self) -> None:
+        """Bring it into memory.
+
+        :raises UnknownDocument: it is not stored, or no longer.
+        """
+        with self._lock:
+            self._fresh()
+
+    def hear(self, seq: int) -> bool:
+        """Take note that another process has written change ``seq``.
+
+        :returns: whether that is news, for :meth:`follow_log`.
+        """
+        self._heard = max(self._heard, seq)
+        return self.behind
+
+    @property
+    def behind(self) -> bool:
+        """Whether the log is known to go on after what is in memory."""
+        return self._heard > self.seq and not self.deleted and self._ever_loaded
+
+    def follow_log(self) -> None:
+        """Take in what other processes have written, and tell the followers."""
+        with self._lock, self._steady() as wire:
+            for record in changes_after(self._store, self.docid, self.seq):
+                if record.seq != self.seq + 1:
+                    self.stale = True
+                    break
+                self._take(wire, record)
+            self._fresh()
+
+    def _fresh(self) -> WireDocument:
+        self.used = time.monotonic()
+        while self.deleted or self.stale or self._wire is None:
+            if self.deleted:
+                raise unknown_document(self.docid)
+            self._wait_settled()
+            try:
+                self._load()
+            except UnknownDocument:
+                self.mark_deleted()
+                raise
+        return self._wire
+
+    def _wait_settled(self) -> None:
+        with self._settled:
+            self._settled.wait_for(lambda: not self._pending)
+
+    @contextmanager
+    def _steady(self) -> Iterator[WireDocument]:
+        """Have the memory be what is committed: nothing on its way, nothing to load again."""
+        with self._lock:
+            wire = self._fresh()
+            self._wait_settled()
+            while self.stale:
+                wire = self._fresh()
+            yield wire
+
+    def _load(self) -> None:
+        loaded = load(self._store, self.docid)
+        missed = self.seq if self._ever_loaded else None
+        if missed is not None and loaded.seq > missed:
+            self._publish_pull_again(loaded.seq)
+            missed = None
+        self._wire, self.title, self._plots = loaded.wire, loaded.record.title, loaded.record.plots
+        self._snapshot_seq, self._snapshot_size = loaded.seq, loaded.size
+        self._log_bytes = 0
+        if missed is None:
+            self.seq = loaded.seq
+            self._history = History(loaded.seq)
+        self._replay(loaded.wire, loaded.seq)
+        self._head, self._bodies = self.seq, {}
+        self._ever_loaded, self.stale = True, False
+        self._keep(self)
+
+    def _replay(self, wire: WireDocument, seq: int) -> None:
+        for record in changes_after(self._store, self.docid, seq):
+            if record.seq > self.seq:
+                self._take(wire, record)
+            else:
+                apply_record(wire, record)
+                self._log_bytes += len(record.body)
+
+    def _take(self, wire: WireDocument, record: ChangeRecord) -> None:
+        applied = apply_record(wire, record)
+        self._note(record.seq, applied, record.key, len(record.body))
+        self._head = record.seq
+        if self._ever_loaded:
+            self.channel.publish(change_entry(record.seq, applied, None))
+            self._notify(self.docid, "changed")
+
+    def _publish_pull_again(self, seq: int) -> None:
+        self.channel.publish(Entry(seq, None))
+
+    def _note(self, seq: int, applied: Applied, key: str | None, size: int) -> None:
+        self.seq = seq
+        self._bodies = {}
+        self._log_bytes += size
+        followable = not (applied.structural or applied.resync)
+        self._history.note(seq, applied.keys, followable=followable, key=key)
+
+    # --- snapshots -----------------------------------------------------------------------
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when nobody uses it, on the monotonic clock; ``None`` while it is used."""
+        return None if self._pending or self.channel.viewers else self.used
+
+    @property
+    def snapshot_due(self) -> bool:
+        """Whether the log since the last snapshot has grown long; longer for a large document."""
+        if time.monotonic() < self._no_snapshot_before:
+            return False
+        changes = max(self._limits.snapshot_changes, self._snapshot_size // BYTES_PER_CHANGE)
+        bytes_ = max(self._limits.snapshot_bytes, self._snapshot_size)
+        return self.seq - self._snapshot_seq >= changes or self._log_bytes >= bytes_
+
+    def snapshot(self) -> bool:
+        """Write it out whole, unless that was done since its last change.
+
+        :returns: whether one was written.
+        """
+        with self._lock:
+            if self.stale or self.deleted or self._wire is None:
+                return False
+            with self._steady() as wire:
+                seq = self.seq
+                if seq == self._snapshot_seq:
+                    return False
+                body = run_blocking(snapshot_body, wire)
+                before = self._snapshot_seq, self._snapshot_size, self._log_bytes
+                self._snapshot_seq, self._snapshot_size, self._log_bytes = seq, len(body), 0
+        try:
+            return run_blocking(self._store.snapshots.write, self.docid, seq, body)
+        except BaseException:
+            self._snapshot_seq, self._snapshot_size, self._log_bytes = before
+            self._no_snapshot_before = time.monotonic() + RETRY_SECONDS
+            raise
+
+    def unload(self) -> bool:
+        """Leave memory unless it is used; the next use loads it again.
+
+        :returns: whether it left.
+        """
+        with self._lock:
+            if self.idle_since is None:
+                return False
+            self._wire, self._bodies, self.stale = None, {}, True
+            return True
+
+    def mark_deleted(self) -> None:
+        """Take note that it was deleted: followers are woken, and nobody may use it again."""
+        self.deleted = self.stale = True
+        self.channel.publish(Entry(self.seq + 1, None))
