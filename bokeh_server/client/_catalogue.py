@@ -1,0 +1,136 @@
+"""The documents of one server: find, make, choose, share, and their models as JSON."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bokeh_server.client._server import Server
+from bokeh_server.errors import (
+    BadRequest,
+    BokehServerError,
+    ConnectionFailed,
+    NotFound,
+    TitleTaken,
+    UnknownDocument,
+)
+
+__all__ = ["Documents"]
+
+
+class Documents(Server):
+    """The documents of one server, of which one is in use.
+
+    :ivar docid: the document in use, after :meth:`use_doc`.
+    """
+
+    docid: str | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._titles: dict[str, str] = {}
+
+    @property
+    def userinfo(self) -> dict[str, Any]:
+        """Who the server takes us for, and our documents: ``{"username", "docs": [...]}``."""
+        info: dict[str, Any] = self.http.get(self.http.url("userinfo", slash=True)).json()
+        return info
+
+    def find_doc(self, name: str) -> str:
+        """The docid of our document of this title, which is made if there is none."""
+        info = self._find(name)
+        while info is None:
+            try:
+                return self.make_doc(name)["docid"]  # type: ignore[no-any-return]
+            except TitleTaken:  # another program was faster
+                info = self._find(name)
+        return str(info["docid"])
+
+    def make_doc(self, title: str) -> dict[str, Any]:
+        """Make a document.
+
+        :returns: what the server says about it.
+        :raises TitleTaken: we have one of this title.
+        """
+        url = self.http.url("doc", slash=True)
+        info: dict[str, Any] = self.http.post(url, {"title": title})
+        return self._noted(info)
+
+    def use_doc(self, name: str | None = None, docid: str | None = None) -> str:
+        """Use our document of a title, made if need be, or any by its docid.
+
+        :returns: its docid.
+        :raises UnknownDocument: there is no document of this docid.
+        """
+        if (name is None) == (docid is None):
+            raise ValueError("Could not use a document: give either its name or its docid.")
+        if docid is not None:
+            self.info(docid)
+        self.docid = docid if docid is not None else self.find_doc(str(name))
+        return self.docid
+
+    def _find(self, title: str) -> dict[str, Any] | None:
+        url = self.http.url("doc", slash=True)
+        try:
+            answer = self.http.request("GET", url, params={"title": title}, retries=())
+        except NotFound as error:
+            if type(error) is not UnknownDocument:
+                raise self._not_ours(error) from None
+            return None
+        return self._noted(answer.json())
+
+    def _not_ours(self, error: NotFound) -> BokehServerError:
+        return ConnectionFailed(
+            f"use {self.root_url}", "something answers there, but it is not a bokeh-server",
+            "Check the address and its prefix",
+        )  # fmt: skip
+
+    def info(self, docid: str) -> dict[str, Any]:
+        """What the server says about a document.
+
+        :raises UnknownDocument: there is none of this docid.
+        """
+        info: dict[str, Any] = self.http.get(self.http.url("doc", docid, slash=True)).json()
+        return self._noted(info)
+
+    def _noted(self, info: dict[str, Any]) -> dict[str, Any]:
+        self._titles[info["docid"]] = info["title"]
+        return info
+
+    def publish(self) -> None:
+        """Let everybody see the document."""
+        self.http.post(self.http.url(self.used(), "publish"))
+
+    def unpublish(self) -> None:
+        """Let only its owner see the document."""
+        self.http.post(self.http.url(self.used(), "unpublish"))
+
+    def gc(self) -> int:
+        """Drop models that nothing refers to; returns how many."""
+        answer = self.http.post(self.http.url("bb", self.used(), "gc"))
+        return int(answer["removed"])
+
+    def title_of(self, docid: str) -> str:
+        """The title of a document, as far as is known."""
+        return self._titles.get(docid) or str(self.info(docid)["title"])
+
+    def used(self) -> str:
+        """The docid of the document in use.
+
+        :raises BadRequest: none was chosen.
+        """
+        if self.docid is None:
+            raise BadRequest(
+                "use a document", "none was chosen", "Call session.use_doc(name) first"
+            )
+        return self.docid
+
+    def pull(self, typename: str | None = None, objid: str | None = None) -> Any:
+        """All models of the document as JSON, or one."""
+        if (typename is None) != (objid is None):
+            raise ValueError("Could not pull: give both typename and objid, or neither.")
+        path = [] if typename is None else [typename, str(objid)]
+        return self.http.get(self.http.url("bb", self.used(), *path, slash=True)).json()
+
+    def push(self, *jsonobjs: dict[str, Any]) -> None:
+        """Store models given as JSON: ``{"type": "object", "name", "id", "attributes"}``."""
+        self.http.post(self.http.url("bb", self.used(), "bulkupsert"), list(jsonobjs))

@@ -1,0 +1,318 @@
+"""The session: a script's way to the documents of one server."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+import weakref
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+from bokeh.document import Document
+from bokeh.model import Model
+
+from bokeh_server.client._applying import merge_content
+from bokeh_server.client._catalogue import Documents
+from bokeh_server.client._ids import make_unique, use_unique_ids
+from bokeh_server.client._websocket import WebSocket
+from bokeh_server.client.batches import (
+    changes_batch,
+    content_batch,
+    extras,
+    loose_models,
+    needs_content,
+    reaction_batch,
+)
+from bokeh_server.client.link import Batch, Link
+from bokeh_server.client.subscription import Subscription
+from bokeh_server.errors import BokehServerError, CallerError, ConnectionFailed, ServerFault
+from bokeh_server.protocol.packing import unpack
+
+__all__ = ["Session"]
+
+
+Links = weakref.WeakKeyDictionary[Document, dict[str, Link]]
+
+
+class Session(Documents):
+    """A script's way to the documents of one server.
+
+    Changes are sent by :meth:`store_objects` and :meth:`store_document`,
+    only what changed since the last time.
+    Bokeh hears of ``source.data["y"] = …``, ``source.stream`` and ``source.patch``,
+    but not of an array whose items are set in place:
+    assign it anew, or store with ``dirty_only=False``.
+
+    A session may be used by several threads.
+    While a :meth:`subscribe` is active its thread changes the models too:
+    hold :attr:`lock` where several changes belong together.
+
+    :param name: the name under which :meth:`save` keeps it; the address when not given.
+    :param root_url: the server; when not given what is saved under ``name``,
+        else ``BOKEH_SERVER_URL``, else ``http://localhost:5006/``.
+    :param userapikey: a key to be known by, where the server asks for one.
+    :param load_from_config: take what is not given from the saved servers.
+    :param configdir: where they are saved; ``~/.bokeh`` when not given.
+    :ivar docid: the docid of the document in use, after :meth:`use_doc`.
+    :ivar lock: held while this session changes or reads models.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        root_url: str | None = None,
+        userapikey: str | None = None,
+        username: str | None = None,
+        load_from_config: bool = True,
+        configdir: str | Path | None = None,
+    ) -> None:
+        super().__init__(name, root_url, userapikey, username, load_from_config, configdir)
+        self.lock = threading.RLock()
+        self.origin = uuid.uuid4().hex
+        self._links: Links = weakref.WeakKeyDictionary()
+        self._subscriptions: list[Subscription] = []
+        use_unique_ids()
+
+    # -- addresses
+
+    def object_link(self, obj: Model | None = None) -> str:
+        """The page of one object, or of the whole document."""
+        docid = self.docid_of(obj)
+        return self.http.url("doc", docid, obj.id if obj is not None else "show")
+
+    def autoload(self, model: Model, public: bool = False) -> str:
+        """A ``<script>`` tag that shows the live object in any page; see :mod:`bokeh_server.embed`.
+
+        :raises UnknownModel: the stored document does not have it.
+        """
+        from bokeh_server.embed import autoload_server
+
+        return autoload_server(model, self, public=public)
+
+    def show(self, *objs: Model) -> None:
+        """Show live objects in a notebook."""
+        from bokeh.io.notebook import publish_display_data
+
+        for each in objs:
+            publish_display_data({"text/html": self.autoload(each)})
+
+    def docid_of(self, obj: Model | None) -> str:
+        """The docid of the stored document that an object belongs to."""
+        link = self.link_for_model(obj) if obj is not None else None
+        return link.docid if link is not None else self.used()
+
+    # -- storing
+
+    def store_document(self, doc: Document, dirty_only: bool = True) -> list[Model]:
+        """Store what changed in a document; the first time all of it, in place of what is stored.
+
+        :param dirty_only: ``False`` to replace what is stored by the whole document.
+        :returns: the models that were sent.
+        """
+        with self.lock:
+            link = self.link(doc)
+            self._confirm(link)
+            if not dirty_only or not link.synced:
+                return self._send(link, content_batch(link))
+            if needs_content(link):
+                self._merge(link)
+                return self._send(link, content_batch(link))
+            return self._send(link, changes_batch(link))
+
+    def store_objects(self, *objs: Model, dirty_only: bool = True) -> list[Model]:
+        """Store what changed in some objects and in what they refer to.
+
+        :param dirty_only: ``False`` to send them whole, changed or not.
+        :returns: the models that were sent; nothing is sent when nothing changed.
+        """
+        with self.lock:
+            sent: list[Model] = []
+            for link, models in self._by_link(objs):
+                if link is None:
+                    sent += self._upsert(models)
+                else:
+                    self._confirm(link)
+                    sent += self._send(link, changes_batch(link, models, dirty_only=dirty_only))
+            return sent
+
+    def link(self, doc: Document) -> Link:
+        """What joins a local document to the document in use, made if need be."""
+        with self.lock:
+            docid = self.used()
+            links = self._links.setdefault(doc, {})
+            if docid not in links:
+                links[docid] = Link(doc, docid, self.title_of(docid))
+            return links[docid]
+
+    def link_for(self, doc: Document) -> Link:
+        """What joins a local document to a stored one: the one in use, else its last."""
+        links = self._links.get(doc, {})
+        return links[next(reversed(links))] if links and self.docid not in links else self.link(doc)
+
+    def link_for_model(self, obj: Model) -> Link | None:
+        """The same for a model; ``None`` when it is in no document."""
+        return self.link_for(obj.document) if obj.document is not None else None
+
+    def _by_link(self, objs: Sequence[Model]) -> list[tuple[Link | None, list[Model]]]:
+        groups: dict[Link | None, list[Model]] = {}
+        for obj in objs:
+            link = self.link_for_model(obj)
+            if link is not None and not link.synced:
+                self._send(link, content_batch(link))
+            groups.setdefault(link, []).append(obj)
+        return list(groups.items())
+
+    def _upsert(self, models: list[Model]) -> list[Model]:
+        """Store models that are in no document; pages can show them all the same."""
+        found, content = loose_models(models)
+        self.push(*content)
+        return found
+
+    def _send(self, link: Link, batch: Batch | None) -> list[Model]:
+        if batch is None:
+            return []
+        link.unconfirmed = batch
+        self._confirm(link)
+        return batch.models
+
+    def _confirm(self, link: Link) -> None:
+        """Send what waits for an answer; with its old key, so that it is stored once."""
+        batch = link.unconfirmed
+        if batch is None:
+            return
+        method, part = ("PUT", "content") if batch.kind == "content" else ("POST", "changes")
+        url = self.http.url("doc", link.docid, part)
+        try:
+            answer = self.http.send(method, url, batch.body, batch.key, self.origin)
+        except (ConnectionFailed, ServerFault):
+            raise
+        except BokehServerError as error:
+            link.unconfirmed = None
+            link.refuse(batch)
+            _advise(error)
+            raise
+        link.unconfirmed = None
+        link.seq = max(link.seq, int(answer["seq"]))
+
+    # -- loading
+
+    def load_document(self, doc: Document) -> None:
+        """Bring a document up to what is stored; local changes that are not stored stay.
+
+        Models keep their identity, and callbacks run for what really changed.
+        """
+        with self.lock:
+            link = self.link(doc)
+            if link.synced and link.seq == int(self.info(link.docid)["seq"]):
+                return
+            _raise_first(self._merge(link))
+
+    def load_object(self, obj: Model, doc: Document) -> None:
+        """Bring one object up to what is stored."""
+        with self.lock:
+            link = self.link(doc)
+            content, _, buffers = self._content(link)
+            _raise_first(merge_content(link, content, buffers, only=obj))
+
+    def _merge(self, link: Link) -> list[Exception]:
+        content, seq, buffers = self._content(link)
+        make_unique(link.document, link.knows)
+        errors = merge_content(link, content, buffers)
+        if not link.synced:
+            self._now_synced(link)
+        link.seq = seq
+        return errors
+
+    def _content(self, link: Link) -> tuple[Any, int, Any]:
+        url = self.http.url("doc", link.docid, "content")
+        answer = self.http.get(url, packed=True)
+        content, buffers = unpack(answer.content, "the document that the server sent")
+        value = orjson.loads(content)
+        return value["doc"], int(value["seq"]), buffers
+
+    def poll_document(self, document: Document, interval: float = 0.5) -> None:
+        """Load the document again and again until Ctrl-C; :meth:`subscribe` is faster.
+
+        :param interval: seconds in between.
+        """
+        try:
+            while True:
+                self.load_document(document)
+                time.sleep(interval)
+        except KeyboardInterrupt:
+            print()
+        except ConnectionFailed:
+            print("Connection to bokeh-server was terminated")
+
+    # -- following
+
+    def subscribe(self, document: Document, timeout: float = 10.0) -> Subscription:
+        """Follow the stored document: changes arrive at once and callbacks run.
+
+        What the callbacks change is stored.
+        The document is stored first if :func:`output_server` began it anew.
+
+        :param timeout: seconds to wait until it is up to date.
+        :raises ConnectionFailed: no server answers.
+        """
+        with self.lock:
+            link = self.link(document)
+            if not link.synced and document.roots:
+                self.store_document(document)
+        subscription = Subscription(self, link).start(timeout)
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def unsubscribe(self, document: Document | None = None) -> None:
+        """Stop to follow one document, or all."""
+        for each in list(self._subscriptions):
+            if document is None or each.link in self._links.get(document, {}).values():
+                self._subscriptions.remove(each)
+                each.close()
+
+    def open_socket(self, docid: str, query: str) -> WebSocket:
+        """Connect to the WebSocket of a document."""
+        url = f"ws{self.http.url('doc', docid, 'ws').removeprefix('http')}?{query}"
+        return WebSocket(url, self.headers(), ca_bundle=self.http.ca_bundle)
+
+    def store_during(self, link: Link, work: Callable[[], list[Exception]]) -> list[Exception]:
+        """Do something and store what it changed in the document, and nothing else."""
+        with self.lock:
+            with link.reacting() as reaction:
+                errors = work()
+            if not link.synced:
+                self._now_synced(link)
+            self._confirm(link)
+            self._send(link, reaction_batch(link, reaction))
+            return errors
+
+    def _now_synced(self, link: Link) -> None:
+        link.synced = True
+        link.extras = extras(link)
+
+    def close(self) -> None:
+        """Stop to follow and close all connections."""
+        self.unsubscribe()
+        self.http.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+
+def _raise_first(errors: list[Exception]) -> None:
+    if errors:
+        raise errors[0]
+
+
+def _advise(error: BokehServerError) -> None:
+    if isinstance(error, CallerError) and error.code in ("invalid_patch", "unknown_model"):
+        error.add_note(
+            "If another program has replaced the document meanwhile, "
+            "store_document(doc, dirty_only=False) publishes this one again."
+        )

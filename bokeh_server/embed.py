@@ -1,0 +1,41 @@
+"""Live plots in any page: a ``<script>`` tag that draws where it stands."""
+
+from __future__ import annotations
+
+from html import escape
+from urllib.parse import urlencode
+
+from bokeh.model import Model
+from bokeh.util.serialization import make_globally_unique_css_safe_id
+
+from bokeh_server.client import Session
+from bokeh_server.errors import UnknownModel
+
+__all__ = ["autoload_server"]
+
+
+def autoload_server(model: Model, session: Session, public: bool = False) -> str:
+    """A ``<script>`` tag that shows a stored object, live, in a page of any site.
+
+    :param model: a plot, widget or layout that was pushed.
+    :param public: show the published document, each viewer with a copy of their own.
+    :raises UnknownModel: the stored document does not have it.
+    """
+    docid = session.docid_of(model)
+    _check_stored(model, session, docid)
+    element = make_globally_unique_css_safe_id()
+    arguments = {"docid": docid, "modelid": model.id} | ({"public": "true"} if public else {})
+    url = f"{session.http.url('autoload.js', element)}?{urlencode(arguments)}"
+    return f'<script src="{escape(url)}" id="{element}" async></script>'
+
+
+def _check_stored(model: Model, session: Session, docid: str) -> None:
+    name = type(model).__qualified_model__
+    url = session.http.url("bb", docid, name, model.id, slash=True)
+    try:
+        session.http.get(url)
+    except UnknownModel:
+        raise UnknownModel(
+            f"embed {name}({model.id})", "the stored document does not have it",
+            "Store it first, by push() or session.store_document(document)",
+        ) from None  # fmt: skip
