@@ -15,14 +15,24 @@ from bokeh_server.protocol.messages import (
     ok,
     server_info,
 )
+from bokeh_server.protocol.models import WireModel
 from bokeh_server.protocol.packing import CONTENT_TYPE, Buffers, pack, unpack
+from bokeh_server.protocol.patches import Patch, parse_json, parse_patch, without_view_state
+from bokeh_server.protocol.successors import Place
+from bokeh_server.protocol.wire import REPLACED, Applied, WireDocument
 
 __all__ = [
     "CONTENT_TYPE",
+    "REPLACED",
+    "Applied",
     "Body",
     "Buffers",
     "Message",
+    "Patch",
+    "Place",
     "Receiver",
+    "WireDocument",
+    "WireModel",
     "ack",
     "binary_frame",
     "encode",
@@ -31,7 +41,10 @@ __all__ = [
     "error",
     "ok",
     "pack",
+    "parse_json",
+    "parse_patch",
     "server_info",
     "text_frame",
     "unpack",
+    "without_view_state",
 ]

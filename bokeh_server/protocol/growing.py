@@ -1,0 +1,210 @@
+"""Columns of data that can be appended to and patched at the cost of the change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from bokeh_server.protocol.arrays import (
+    Array,
+    InvalidValue,
+    deflate,
+    encode_array,
+    plain,
+)
+
+__all__ = ["Column", "ColumnBytes", "GrowingArray", "GrowingList", "Undo", "to_array"]
+
+#: puts back what one change to a document has changed.
+Undo: TypeAlias = list[Callable[[], None]]
+
+_SMALLEST = 64
+
+
+class GrowingArray:
+    """An array that grows at its end and shrinks at its beginning."""
+
+    __slots__ = ("_array", "_inline", "_owned", "_start", "_stop")
+
+    def __init__(self, array: Array) -> None:
+        self._array = array
+        self._start = 0
+        self._stop = len(array)
+        self._owned = False
+        self._inline: str | None = None
+
+    def __len__(self) -> int:
+        return self._stop - self._start
+
+    @property
+    def values(self) -> Array:
+        """The array itself, not a copy."""
+        return self._array[self._start : self._stop]
+
+    def wire(self) -> dict[str, Any]:
+        """Give its kept form."""
+        return encode_array(self.values, ColumnBytes(self))
+
+    def inline(self) -> str:
+        """Give its bytes as base64 of gzip, made once per change."""
+        if self._inline is None:
+            self._inline = deflate(self.values.tobytes())
+        return self._inline
+
+    def append(self, new: Array, undo: Undo) -> None:
+        """Append, in time that depends on ``new`` alone, but for the occasional move."""
+        self._remember(undo)
+        dtype = np.result_type(self._array.dtype, new.dtype)
+        room = self._owned and self._stop + len(new) <= len(self._array)
+        if dtype != self._array.dtype or not room:
+            self._move(dtype, len(self) + len(new))
+        self._array[self._stop : self._stop + len(new)] = new
+        self._stop += len(new)
+
+    def append_nothing(self, undo: Undo) -> None:
+        """Append no rows, which leaves the type as it is."""
+        self._remember(undo)
+
+    def keep_last(self, count: int) -> None:
+        """Drop items from the beginning; after an append, which has noted the undo."""
+        self._start = max(self._start, self._stop - count)
+
+    def assign(self, index: Any, value: Any, undo: Undo) -> None:
+        """Set items, as ``array[index] = value`` does.
+
+        :raises InvalidValue: numpy cannot take the value.
+        """
+        self._own(undo)
+        try:
+            self._assign(index, value, undo)
+        except (IndexError, TypeError, ValueError, OverflowError, FloatingPointError) as fault:
+            raise InvalidValue(f"the array cannot take the new value ({fault})") from None
+
+    def _assign(self, index: Any, value: Any, undo: Undo) -> None:
+        values = self.values
+        if values.dtype.kind == "U":
+            values = self._widen(np.asarray(value).astype("U").dtype, undo)
+        old = np.copy(values[index])
+        with np.errstate(invalid="raise"):
+            if isinstance(index, tuple):
+                value = np.asarray(value, dtype=values.dtype).reshape(old.shape)
+            values[index] = value
+        undo.append(lambda: values.__setitem__(index, old))
+        self._inline = None
+
+    def _widen(self, dtype: Any, undo: Undo) -> Array:
+        wider = np.result_type(self._array.dtype, dtype)
+        if wider != self._array.dtype:
+            self._remember(undo)
+            self._move(wider, len(self))
+        return self.values
+
+    def _own(self, undo: Undo) -> None:
+        if not self._owned:
+            self._remember(undo)
+            self._move(self._array.dtype, len(self))
+
+    def _move(self, dtype: Any, needed: int) -> None:
+        live = self.values
+        room = max(_SMALLEST, needed + needed // 2) if live.ndim == 1 else needed
+        moved = np.empty((room, *live.shape[1:]), dtype=dtype)
+        moved[: len(live)] = live
+        self._array, self._start, self._stop, self._owned = moved, 0, len(live), True
+
+    def _remember(self, undo: Undo) -> None:
+        before = (self._array, self._start, self._stop, self._owned)
+
+        def put_back() -> None:
+            self._array, self._start, self._stop, self._owned = before
+            self._inline = None
+
+        undo.append(put_back)
+        self._inline = None
+
+
+class ColumnBytes:
+    """The bytes of a column, taken when they are written."""
+
+    __slots__ = ("_column",)
+
+    def __init__(self, column: GrowingArray) -> None:
+        self._column = column
+
+    def raw(self) -> bytes:
+        """Give the bytes."""
+        return self._column.values.tobytes()
+
+    def inline(self) -> str:
+        """Give base64 of gzip."""
+        return self._column.inline()
+
+
+class GrowingList:
+    """A list of wire values that grows at its end and shrinks at its beginning."""
+
+    __slots__ = ("_items", "_start")
+
+    def __init__(self, items: list[Any]) -> None:
+        self._items = items
+        self._start = 0
+
+    def __len__(self) -> int:
+        return len(self._items) - self._start
+
+    def __getitem__(self, index: int) -> Any:
+        return self._items[self._start + index]
+
+    def wire(self) -> list[Any]:
+        """Give its kept form."""
+        return self._items[self._start :] if self._start else self._items
+
+    def to_array(self) -> Array:
+        """Give what numpy makes of it.
+
+        :raises InvalidValue: numpy can make nothing of it.
+        """
+        return to_array(self.wire())
+
+    def append(self, new: list[Any], undo: Undo) -> None:
+        """Append, in time that depends on ``new`` alone."""
+        items, start, size = self._items, self._start, len(self._items)
+
+        def put_back() -> None:
+            del items[size:]
+            self._items, self._start = items, start
+
+        undo.append(put_back)
+        items.extend(new)
+
+    def append_nothing(self, undo: Undo) -> None:
+        """Append no rows."""
+        self.append([], undo)
+
+    def keep_last(self, count: int) -> None:
+        """Drop items from the beginning; after an append, which has noted the undo."""
+        self._start = max(self._start, len(self._items) - count)
+        if self._start > max(_SMALLEST, len(self)):
+            self._items, self._start = self._items[self._start :], 0
+
+    def assign(self, index: int, value: Any, undo: Undo) -> None:
+        """Set one item."""
+        items, at = self._items, self._start + index
+        old = items[at]
+        undo.append(lambda: items.__setitem__(at, old))
+        items[at] = value
+
+
+Column: TypeAlias = GrowingArray | GrowingList
+
+
+def to_array(items: list[Any]) -> Array:
+    """Give what numpy makes of a list of wire values.
+
+    :raises InvalidValue: it can make nothing of it.
+    """
+    try:
+        return np.asarray([plain(item) for item in items])
+    except (TypeError, ValueError, OverflowError) as fault:
+        raise InvalidValue(f"a list cannot become an array ({fault})") from None

@@ -1,0 +1,385 @@
+"""A document kept as Bokeh's wire JSON, indexed by model id."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from bokeh_server.errors import InvalidPatch, UnknownModel
+from bokeh_server.protocol.columns import Columns
+from bokeh_server.protocol.contents import MAX_NESTING, Changes, Contents
+from bokeh_server.protocol.docjson import (
+    empty_contents,
+    read_contents,
+    read_state,
+    write_contents,
+    write_state,
+)
+from bokeh_server.protocol.events import EventReader, Step
+from bokeh_server.protocol.models import Ref, WireModel, Writer
+from bokeh_server.protocol.packing import Buffers
+from bokeh_server.protocol.patches import (
+    Patch,
+    invalid_patch,
+    parse_json,
+    parse_patch,
+    without_view_state,
+)
+from bokeh_server.protocol.replacing import replacing_events
+from bokeh_server.protocol.stamps import Stamps
+from bokeh_server.protocol.successors import Graph, Memory, Place, explore
+from bokeh_server.protocol.values import Reader
+
+__all__ = ["REPLACED", "Applied", "WireDocument"]
+
+#: the kind of the one event, of ours, by which the log keeps what no patch of Bokeh's can say.
+REPLACED = "DocumentReplaced"
+
+
+@dataclass(frozen=True)
+class Applied:
+    """What a patch did.
+
+    :param events: ``{"events": [...]}`` for the log and for followers, without messages; models
+        that a follower may not know are in full where they are first referred to.
+    :param keys: model id and attribute of what changed; ``("", "roots")``, ``("", "title")``.
+        Empty when there is nothing to store.
+    :param structural: roots or references changed.
+    :param resync: followers cannot follow by ``events`` and have to pull again.
+    :param messages: ``MessageSent`` events, complete in themselves; relayed, never stored.
+    :param born: ids of the models that are new.
+    :param dropped: ids of the models that are gone.
+    :param reborn: an id that had been dropped came back, which older followers may still know.
+    """
+
+    events: bytes
+    buffers: dict[str, bytes]
+    keys: frozenset[tuple[str, str]]
+    structural: bool = False
+    resync: bool = False
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    born: frozenset[str] = frozenset()
+    dropped: frozenset[str] = frozenset()
+    reborn: bool = False
+
+
+class WireDocument:
+    """A document; not safe for use by several threads at once."""
+
+    def __init__(self, contents: Contents, memory: Memory | None = None) -> None:
+        self._contents = contents
+        self._memory = memory or Memory()
+        self._stamps = Stamps()
+        self._graph = contents.explore()
+        self._placed_roots = contents.roots
+
+    @classmethod
+    def empty(cls) -> WireDocument:
+        """Give a document without roots."""
+        return cls(empty_contents())
+
+    @classmethod
+    def from_json(cls, doc: dict[str, Any], buffers: Buffers) -> WireDocument:
+        """Read Bokeh's document JSON.
+
+        :raises InvalidPatch: it is none, or refers to what it does not have.
+        """
+        return cls(read_contents(doc, buffers))
+
+    @classmethod
+    def from_state(cls, content: bytes, buffers: Buffers) -> WireDocument:
+        """Read a snapshot that :meth:`state` gave; Bokeh's document JSON is read too.
+
+        :raises InvalidMessage: it is not JSON.
+        :raises InvalidPatch: it is JSON of another shape.
+        """
+        state = parse_json(content, "the snapshot of a document")
+        if not isinstance(state, dict) or "kept" not in state:
+            return cls.from_json(state, buffers)
+        return cls(*read_state(state, buffers))
+
+    @property
+    def title(self) -> str:
+        """The title."""
+        return self._contents.title
+
+    @property
+    def roots(self) -> list[str]:
+        """Ids of the roots, in order."""
+        return list(self._contents.roots)
+
+    @property
+    def models(self) -> Mapping[str, WireModel]:
+        """All models that can be reached, by id."""
+        return self._contents.models
+
+    def apply(self, patch: Patch, *, seq: int | None = None) -> Applied:
+        """Apply a patch, all of it or nothing.
+
+        :param seq: the number of the change, for :meth:`changed_since`; see :meth:`stamp`.
+        :raises InvalidPatch: the document cannot take it, and is as before.
+        """
+        if any(event.get("kind") == REPLACED for event in patch.events):
+            applied = self._replace_whole(_only_document(patch.events), patch.buffers)
+        else:
+            applied = self._apply_events(patch)
+        if seq is not None:
+            self.stamp(applied, seq)
+        return applied
+
+    def replace(self, doc: dict[str, Any], buffers: Buffers, *, seq: int | None = None) -> Applied:
+        """Replace everything, as one change; what both documents have is only changed.
+
+        :raises InvalidPatch: ``doc`` is not Bokeh's document JSON; the document is as before.
+        """
+        new = read_contents(doc, buffers)
+        events = replacing_events(self._contents, new)
+        if events is None:
+            return self._stamped(self._install(new), seq)
+        return self.apply(parse_patch(*events), seq=seq)
+
+    def stamp(self, applied: Applied, seq: int) -> None:
+        """Note under which number a change went into the log."""
+        self._stamps.note(seq, applied.keys, applied.born)
+        self._stamps.forget(applied.dropped)
+        if applied.resync or applied.reborn or ("", "roots") in applied.keys:
+            self._stamps.note_structure(seq)
+
+    def content(self, *, inline: bool = False) -> tuple[bytes, dict[str, bytes]]:
+        """Give Bokeh's document JSON and its buffers.
+
+        :param inline: arrays as base64 in the JSON, and no buffers.
+        """
+        return write_contents(self._contents, inline=inline)
+
+    def state(self) -> tuple[bytes, dict[str, bytes]]:
+        """Give the document and what it remembers of models that are gone, for a snapshot."""
+        return write_state(self._contents, self._memory)
+
+    def changed_since(self, seq: int) -> tuple[bytes, dict[str, bytes]] | None:
+        """Give a patch that brings a viewer from change ``seq`` to now.
+
+        :returns: content and buffers, or ``None`` when only pulling again will do.
+        """
+        if not self._stamps.covers(seq):
+            return None
+        models = self._contents.models
+        events = [
+            self._newest(model_id, attr)
+            for model_id, attr in self._stamps.changed_since(seq)
+            if not model_id or model_id in models
+        ]
+        born = self._stamps.born_since(seq, models)
+        writer = Writer({model_id: models[model_id] for model_id in born})
+        writer.write({"events": events})
+        return writer.text(), writer.buffers
+
+    def model_json(self, model_id: str, *, deep: bool = False) -> dict[str, Any]:
+        """Give one model with inline arrays.
+
+        :param deep: with the models it refers to in full, instead of by their ids.
+        :raises UnknownModel: the document has no such model.
+        """
+        models, model = self._contents.models, self._model(model_id)
+        writer = Writer(models if deep else {model_id: model}, inline=True)
+        writer.write(Ref(model_id))
+        value: dict[str, Any] = orjson.loads(writer.text())
+        return value
+
+    def find(self, key: str) -> str | None:
+        """Give the id of the model with this id or name; plots come before others."""
+        models = self._contents.models
+        if key in models:
+            return key
+        in_order = (*self._graph.plots, *self._graph.order)
+        return next((each for each in in_order if models[each].title == key), None)
+
+    def typed(self, type_name: str | None = None) -> list[str]:
+        """Give the ids of all models, or of one type, in the order in which they are written."""
+        models = self._contents.models
+        order = [each for each in self._graph.order if each in models]
+        return [each for each in order if type_name in (None, models[each].name)]
+
+    def plots(self) -> list[str]:
+        """Give the ids of the plots, in drawing order."""
+        return list(self._graph.plots)
+
+    def references(self, model_id: str) -> set[str]:
+        """Give the ids of a model and of all that it refers to, directly or not.
+
+        :raises UnknownModel: the document has no such model.
+        """
+        self._model(model_id)
+        return set(explore([model_id], self._contents.models).order)
+
+    def referrers(self, model_id: str) -> set[str]:
+        """Give the ids of the models that refer to this one directly."""
+        models = self._contents.models.values()
+        return {model.id for model in models if model_id in model.all_refs()}
+
+    def place(self, model_id: str) -> Place:
+        """Give where a model stands.
+
+        :raises UnknownModel: the document has no such model.
+        """
+        return self._place(self._model(model_id), self._contents.roots, self._graph)
+
+    def successor(self, model_id: str) -> str | None:
+        """Give the model that took the place of one that is gone.
+
+        It is the one of the same name, else the plot or root at the same position.
+        A model that is there is its own successor.
+        """
+        if model_id in self._contents.models:
+            return model_id
+        place = self._memory.retired.get(model_id)
+        if place is None:
+            return None
+        named = self.find(place.name) if place.name else None
+        return named or _at(self._graph.plots, place.plot) or _at(self.roots, place.root)
+
+    def collect(self) -> list[str]:
+        """Drop the models that cannot be reached and give their ids.
+
+        Patches do so themselves; this is for asking.
+        """
+        return sorted(self._settle(self._contents.explore()))
+
+    def without_view_state(self, patch: Patch, *, browser: bool, ranges: bool) -> Patch:
+        """Leave out of a patch what a browser computed for its own screen."""
+        events = without_view_state(
+            patch.events, browser=browser, ranges=ranges, type_of=self._type_of
+        )
+        return patch if len(events) == len(patch.events) else Patch(events, patch.buffers)
+
+    def _apply_events(self, patch: Patch) -> Applied:
+        reader = Reader(patch.buffers, self._contents.models)
+        events = EventReader(reader, self._contents, self._memory.dropped)
+        for event in patch.events:
+            events.read(event)
+        reader.finish()
+        text, buffers = _write_events(events.steps, reader.new)
+        changes = self._change(events.steps, reader.new)
+        reborn = any(model_id in self._memory.dropped for model_id in reader.new)
+        dropped = self._settle(changes.graph) if changes.graph else []
+        return Applied(
+            text,
+            buffers,
+            keys=frozenset(step.key for step in events.steps),
+            structural=changes.structural,
+            messages=[_message(message, reader.new) for message in events.messages],
+            born=frozenset(reader.new).difference(dropped),
+            dropped=frozenset(dropped),
+            reborn=reborn,
+        )
+
+    def _change(self, steps: list[Step], new: Mapping[str, WireModel]) -> Changes:
+        changes = Changes()
+        try:
+            self._contents.add_models(new, changes)
+            for step in steps:
+                step.apply(self._contents, changes)
+            self._contents.check_columns(changes.sources)
+            if changes.structural:
+                changes.graph = self._contents.explore()
+        except BaseException:
+            changes.roll_back()
+            raise
+        return changes
+
+    def _replace_whole(self, doc: Any, buffers: Buffers) -> Applied:
+        return self._install(read_contents(doc, buffers))
+
+    def _install(self, new: Contents) -> Applied:
+        old, self._contents = self._contents, new
+        graph = new.explore()
+        gone = [model for model in old.models.values() if model.id not in new.models]
+        self._retire(gone, graph)
+        content, buffers = self.content()
+        events = b'{"events":[{"kind":"%b","doc":%b}]}' % (REPLACED.encode(), content)
+        keys = frozenset({("", "roots"), ("", "title")})
+        dropped = frozenset(model.id for model in gone)
+        born = frozenset(new.models.keys() - old.models.keys())
+        return Applied(events, buffers, keys, True, True, [], born, dropped)
+
+    def _stamped(self, applied: Applied, seq: int | None) -> Applied:
+        if seq is not None:
+            self.stamp(applied, seq)
+        return applied
+
+    def _settle(self, graph: Graph) -> list[str]:
+        """Drop what cannot be reached, and give its ids."""
+        models, reachable = self._contents.models, set(graph.order)
+        gone = [model for model in models.values() if model.id not in reachable]
+        for model in gone:
+            del models[model.id]
+        self._retire(gone, graph)
+        return [model.id for model in gone]
+
+    def _retire(self, gone: list[WireModel], graph: Graph) -> None:
+        for model in gone:
+            self._memory.drop(model.id, self._place(model, self._placed_roots, self._graph))
+        self._graph = graph
+        self._placed_roots = self._contents.roots
+
+    def _place(self, model: WireModel, roots: list[str], graph: Graph) -> Place:
+        return Place(model.title, _index(roots, model.id), _index(graph.plots, model.id))
+
+    def _newest(self, model_id: str, attr: str) -> dict[str, Any]:
+        if not model_id:
+            return {"kind": "TitleChanged", "title": self.title}
+        model, head = self._contents.models[model_id], {"model": Ref(model_id), "attr": attr}
+        value = model.attributes[attr]
+        if isinstance(value, Columns):
+            return {"kind": "ColumnDataChanged", **head, "data": value, "cols": None}
+        return {"kind": "ModelChanged", **head, "new": value}
+
+    def _model(self, model_id: str) -> WireModel:
+        model = self._contents.models.get(model_id)
+        if model is None:
+            why = "the document has no model of this id"
+            raise UnknownModel(f"find model {model_id[:100]!r}", why, "Pull the document again")
+        return model
+
+    def _type_of(self, model_id: str) -> str | None:
+        model = self._contents.models.get(model_id)
+        return model.name if model else None
+
+
+def _write_events(
+    steps: list[Step], new: Mapping[str, WireModel]
+) -> tuple[bytes, dict[str, bytes]]:
+    # Before anything is applied: a new data source is written as it came, and streamed to after.
+    writer = Writer(new)
+    writer.write({"events": [step.event for step in steps]})
+    text = writer.text()
+    if writer.deepest > MAX_NESTING:
+        raise invalid_patch(
+            f"its models are nested more than {MAX_NESTING} levels deep",
+            "Let fewer models refer to each other in a chain",
+        )
+    return text, writer.buffers
+
+
+def _message(event: dict[str, Any], new: Mapping[str, WireModel]) -> dict[str, Any]:
+    writer = Writer(new, inline=True)
+    writer.write(event)
+    value: dict[str, Any] = orjson.loads(writer.text())
+    return value
+
+
+def _only_document(events: list[dict[str, Any]]) -> Any:
+    if len(events) != 1 or "doc" not in events[0]:
+        raise InvalidPatch("apply the patch", f"{REPLACED} is not its only event", "Send it alone")
+    return events[0]["doc"]
+
+
+def _index(ids: Any, model_id: str) -> int | None:
+    return ids.index(model_id) if model_id in ids else None
+
+
+def _at(ids: Any, index: int | None) -> str | None:
+    return ids[index] if index is not None and index < len(ids) else None
