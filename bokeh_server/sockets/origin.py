@@ -1,0 +1,154 @@
+"""Which pages may open a WebSocket, by the ``Origin`` that the browser tells.
+
+Browsers let any page open a WebSocket to anywhere, with the user's cookies:
+that the page may is for the server to say, before the 101.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bokeh_server.permissions import Decision
+from bokeh_server.sockets.tickets import Kind
+
+__all__ = ["check_origin"]
+
+DEFAULT_PORTS = {"http": 80, "https": 443}
+AUTHORITY = re.compile(
+    r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\s\[\]@:/?#\\]+))(?::(?P<port>[0-9]{1,5}|\*))?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Authority:
+    """A host and its port; ``None``: the one that the scheme implies."""
+
+    host: str
+    port: str | None
+    ipv6: bool = False
+
+
+def check_origin(
+    origin: str | None, host: str, allowed: Iterable[str], ticket_kind: Kind | None = None
+) -> Decision:
+    """Decide whether a page of ``origin`` may open a WebSocket.
+
+    :param origin: the ``Origin`` header; ``None``: there is none, which only scripts can do.
+    :param host: the ``Host`` header.
+    :param allowed: hosts as ``bokeh serve --allow-websocket-origin`` takes them:
+        ``host`` (port 80, or the one of the scheme), ``host:port``, ``[::1]:5006``,
+        with ``*`` for a part of the name, for the port, or alone for every host.
+    :param ticket_kind: the kind of the valid ticket that came with the request;
+        ``embed`` opens the WebSocket to pages of any origin.
+    """
+    if origin is None:
+        return Decision(True, "no browser sent it, for it has no Origin")
+    shown = repr(origin[:200])
+    if origin == "null":
+        return _foreign(ticket_kind, "the page has no origin of its own (null)")
+    scheme, separator, rest = origin.partition("://")
+    authority = _authority(rest) if separator and "*" not in rest else None
+    if authority is None:
+        return Decision(False, f"{shown} is not an origin")
+    if scheme.lower() not in DEFAULT_PORTS:
+        return _foreign(ticket_kind, f"{shown} is not a web page")
+    patterns = [pattern for entry in allowed if (pattern := _pattern(entry)) is not None]
+    if any(_matches(authority, pattern, scheme.lower()) for pattern in patterns):
+        return Decision(True, f"{shown} is one of the allowed origins")
+    return _check_own(authority, host, patterns, scheme.lower(), ticket_kind, shown)
+
+
+def _check_own(
+    origin: _Authority,
+    host: str,
+    patterns: list[_Authority],
+    scheme: str,
+    kind: Kind | None,
+    shown: str,
+) -> Decision:
+    own = _authority(host)
+    if own is None or _key(own, scheme) != _key(origin, scheme):
+        return _foreign(kind, f"{shown} is another site than this server, {host[:200]!r}")
+    if _cannot_be_rebound(own) or any(_matches_name(own.host, p.host) for p in patterns):
+        return Decision(True, f"{shown} is this server's own")
+    return _foreign(kind, f"{shown} is not known to be this server's name")
+
+
+def _foreign(kind: Kind | None, why: str) -> Decision:
+    if kind == "embed":
+        return Decision(True, "it has a ticket for embedding, which is good for any page")
+    return Decision(
+        False, f"{why}; start the server with --allow-websocket-origin to permit an origin"
+    )
+
+
+def _authority(text: str) -> _Authority | None:
+    match = AUTHORITY.fullmatch(text)
+    if match is None:
+        return None
+    port = match["port"]
+    if port not in (None, "*"):
+        if int(port) > 65535:
+            return None
+        port = str(int(port))
+    if match["ipv6"] is None:
+        name = _name(match["name"])
+        return None if name is None else _Authority(name, port)
+    try:
+        return _Authority(str(ipaddress.IPv6Address(match["ipv6"])), port, ipv6=True)
+    except ValueError:
+        return None
+
+
+def _name(name: str) -> str | None:
+    """A host name in lower case and in the form for DNS."""
+    if name.isascii():
+        return name.lower()
+    try:
+        return name.encode("idna").decode("ascii").lower()
+    except UnicodeError:
+        return None
+
+
+def _pattern(entry: str) -> _Authority | None:
+    if entry.strip() == "*":
+        return _Authority("*", "*")
+    return _authority(entry.strip())
+
+
+def _key(authority: _Authority, scheme: str) -> tuple[str, str]:
+    return authority.host, authority.port or str(DEFAULT_PORTS[scheme])
+
+
+def _matches(origin: _Authority, pattern: _Authority, scheme: str) -> bool:
+    """As Bokeh does, whose origins without a port count as port 80, those of https too."""
+    implied = {"80", str(DEFAULT_PORTS[scheme])}
+    ports = implied if origin.port is None else {origin.port}
+    wanted = {"80"} if pattern.port is None else {pattern.port}
+    return _matches_name(origin.host, pattern.host) and (
+        pattern.port == "*" or bool(ports & wanted)
+    )
+
+
+def _matches_name(name: str, pattern: str) -> bool:
+    """Part by part, so that neither a prefix nor a suffix of a name is enough."""
+    if pattern == "*":
+        return True
+    parts, wanted = name.split("."), pattern.split(".")
+    return len(parts) == len(wanted) and all(
+        part and want in (part, "*") for part, want in zip(parts, wanted, strict=True)
+    )
+
+
+def _cannot_be_rebound(own: _Authority) -> bool:
+    """Whether no other site can have pointed this name at us (DNS rebinding)."""
+    if own.ipv6 or own.host == "localhost":
+        return True
+    try:
+        ipaddress.IPv4Address(own.host)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,108 @@
+"""Tickets: who may open the WebSocket of a document, in the form of Bokeh's session tokens.
+
+BokehJS reads the session's id out of the part before the dot, and sends the whole back to us;
+nothing is stored, the signature says that this server wrote it.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import time
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from bokeh_server.errors import NotAuthenticated
+
+__all__ = ["Kind", "Right", "Ticket", "mint_ticket", "read_ticket"]
+
+Right = Literal["read", "write"]
+Kind = Literal["page", "embed"]
+
+#: longer than any ticket we write; a longer one is not even decoded.
+MAX_LENGTH = 4096
+#: so that no other signature made with the same secret can pass for a ticket.
+PURPOSE = b"bokeh-server ticket\0"
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a ticket says.
+
+    :param kind: ``page`` for our own pages; ``embed`` for pages of any origin.
+    :param expiry: seconds since 1970, after which it is not valid.
+    """
+
+    docid: str
+    right: Right
+    kind: Kind
+    expiry: int
+
+
+def mint_ticket(secret: bytes, docid: str, right: Right, kind: Kind, lifetime: float) -> str:
+    """Write a ticket.
+
+    :param secret: the server's key.
+    :param lifetime: seconds for which it is valid.
+    """
+    payload = {
+        "session_id": docid,
+        "session_expiry": int(time.time() + lifetime),
+        "right": right,
+        "kind": kind,
+        "nonce": secrets.token_urlsafe(6),
+    }
+    text = _encode(json.dumps(payload, separators=(",", ":")).encode("ascii"))
+    return f"{text}.{_sign(secret, text)}"
+
+
+def read_ticket(secret: bytes, token: str) -> Ticket:
+    """Read a ticket.
+
+    :raises NotAuthenticated: it is not one of this server's, or it has expired.
+    """
+    text, dot, signature = token.partition(".")
+    if len(token) > MAX_LENGTH or not dot or not token.isascii():
+        raise _refused("it is not a ticket")
+    if not hmac.compare_digest(_sign(secret, text), signature):
+        raise _refused("its signature is not this server's")
+    ticket = _ticket(_payload(text))
+    if time.time() >= ticket.expiry:
+        raise _refused("it has expired")
+    return ticket
+
+
+def _payload(text: str) -> dict[str, Any]:
+    try:
+        payload = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+    except (ValueError, RecursionError):
+        raise _refused("it is not a ticket") from None
+    if not isinstance(payload, dict):
+        raise _refused("it is not a ticket")
+    return payload
+
+
+def _ticket(payload: dict[str, Any]) -> Ticket:
+    docid, expiry = payload.get("session_id"), payload.get("session_expiry")
+    right, kind = payload.get("right"), payload.get("kind")
+    if not isinstance(docid, str) or not isinstance(expiry, int):
+        raise _refused("it names no document or no time")
+    if right not in ("read", "write") or kind not in ("page", "embed"):
+        raise _refused("its right or kind is unknown")
+    return Ticket(docid, cast(Right, right), cast(Kind, kind), expiry)
+
+
+def _sign(secret: bytes, text: str) -> str:
+    return _encode(hmac.new(secret, PURPOSE + text.encode("ascii"), hashlib.sha256).digest())
+
+
+def _encode(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode("ascii").rstrip("=")
+
+
+def _refused(why: str) -> NotAuthenticated:
+    remedy = "Load the page again to get a new one"
+    return NotAuthenticated("read the ticket for a live connection", why, remedy)
