@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import bokeh.events
 import bokeh.io.doc
@@ -177,7 +177,7 @@ def _apply_event(link: Link, event: dict[str, Any]) -> None:
         if is_source(model):
             # the server has these points before ours; only the whole columns are sure to agree
             link.collapse(model)
-    DocumentPatchedEvent.handle_event(document, event, link.setter)
+    DocumentPatchedEvent.handle_event(document, cast(Any, event), link.setter)
 
 
 def _set_columns(link: Link, model: Model, event: dict[str, Any]) -> None:
