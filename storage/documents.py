@@ -123,6 +123,8 @@ class DocumentStore:
 
         :raises UnknownDocument: there is no such document.
         """
+        if not is_docid(docid):
+            raise _unknown(docid)
         with self._database.write(f"delete document {docid}") as connection:
             if not connection.execute(delete(Document).where(Document.id == docid)).rowcount:
                 raise _unknown(docid)

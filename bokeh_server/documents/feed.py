@@ -7,12 +7,9 @@ from collections.abc import Callable, Iterable
 import orjson
 
 from bokeh_server.channels import Channel, Cursor, Entry, Follower
-from bokeh_server.documents.history import Key
-from bokeh_server.protocol import encode
-from bokeh_server.protocol.models import Ref, Writer
-from bokeh_server.protocol.wire import Applied, WireDocument
+from bokeh_server.protocol import Applied, Buffers, encode
 
-__all__ = ["FollowedChannel", "change_entry", "message_entry", "value_message"]
+__all__ = ["FollowedChannel", "change_entry", "message_entry", "value_entry"]
 
 
 class FollowedChannel(Channel):
@@ -60,23 +57,10 @@ def message_entry(
     return Entry(seq, data, origin, scripts_only=browser, transient=True)
 
 
-def value_message(wire: WireDocument, keys: Iterable[Key]) -> bytes:
-    """The newest values of some attributes as one ``PATCH-DOC``.
+def value_entry(seq: int, newest: tuple[bytes, Buffers] | None) -> Entry:
+    """The entry that puts everybody right after edits that crossed.
 
-    References go by id, so a follower has to know every model they lead to.
+    :param newest: content and buffers of a patch; ``None``: everybody pulls again.
     """
-    writer = Writer({})
-    events = [event for key in keys if (event := _value_event(wire, key)) is not None]
-    writer.write({"events": events})
-    return encode("PATCH-DOC", writer.text(), writer.buffers)
-
-
-def _value_event(wire: WireDocument, key: Key) -> dict[str, object] | None:
-    model_id, attr = key
-    if not model_id:
-        return {"kind": "TitleChanged", "title": wire.title} if attr == "title" else None
-    model = wire.models.get(model_id)
-    if model is None or attr not in model.attributes:
-        return None
-    value = model.attributes[attr]
-    return {"kind": "ModelChanged", "model": Ref(model_id), "attr": attr, "new": value}
+    data = None if newest is None else encode("PATCH-DOC", *newest)
+    return Entry(seq, data, transient=True)

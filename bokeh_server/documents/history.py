@@ -1,4 +1,4 @@
-"""Which change last touched what: for followers that lag, and for edits that cross."""
+"""What a document remembers of its recent changes: who touched what, and under which key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["History", "Key"]
 #: (model id, attribute); ("", "roots") and ("", "title") for the document itself.
 Key: TypeAlias = tuple[str, str]
 
-#: how many keys, idempotency keys and writers are remembered at most.
+#: how many idempotency keys and attributes are remembered at most.
 MOST = 10_000
 
 K = TypeVar("K")
@@ -19,43 +19,21 @@ V = TypeVar("V")
 
 
 class History:
-    """What a document in memory remembers of its changes.
+    """Idempotency keys, and who last touched an attribute."""
 
-    :param since: it knows everything after this change, and nothing before.
-    """
-
-    def __init__(self, since: int) -> None:
-        self.since = since
-        self._touched: dict[Key, int] = {}
+    def __init__(self) -> None:
         self._answers: dict[str, int] = {}
         self._writers: dict[Key, tuple[str | None, float]] = {}
 
-    def note(self, seq: int, keys: Iterable[Key], *, followable: bool, key: str | None) -> None:
-        """Remember change ``seq``.
-
-        :param keys: what it touched.
-        :param followable: whether newest values of attributes are all that a follower needs.
-        :param key: its idempotency key.
-        """
+    def note(self, seq: int, key: str | None) -> None:
+        """Remember that change ``seq`` has an idempotency key."""
         if key is not None:
             self._answers[key] = seq
             _trim(self._answers)
-        if not followable or len(self._touched) > MOST:
-            self.since = seq
-            self._touched.clear()
-            return
-        for touched in keys:
-            self._touched[touched] = seq
 
-    def answer(self, key: str | None) -> int | None:
-        """The number of the change that was stored under an idempotency key, while remembered."""
-        return None if key is None else self._answers.get(key)
-
-    def touched(self, after: int) -> list[Key] | None:
-        """What changed after ``after``; ``None`` when that is not enough or not known."""
-        if after < self.since:
-            return None
-        return [key for key, seq in self._touched.items() if seq > after]
+    def answer(self, key: str) -> int | None:
+        """The number of the change that was stored under a key, while remembered."""
+        return self._answers.get(key)
 
     def crosses(self, keys: Iterable[Key], origin: str | None, seconds: float) -> bool:
         """Whether somebody else touched any of ``keys`` a moment ago; notes ``origin`` as last."""

@@ -9,17 +9,36 @@ from typing import Any
 from bokeh_server.blocking import run_blocking
 from bokeh_server.channels import Cursor, Entry, Follower
 from bokeh_server.documents.committer import Committer, Pending
-from bokeh_server.documents.feed import change_entry, message_entry, value_message
+from bokeh_server.documents.feed import change_entry, message_entry, value_entry
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.loading import unknown_document
 from bokeh_server.documents.memory import Memory, Notify
-from bokeh_server.errors import CallerError, StorageUnavailable, TitleTaken, TooLarge
-from bokeh_server.protocol import Body, Buffers, encode_body, pack
-from bokeh_server.protocol.patches import Patch, without_view_state
-from bokeh_server.protocol.wire import Applied, WireDocument
+from bokeh_server.errors import (
+    BadRequest,
+    CallerError,
+    StorageUnavailable,
+    TitleTaken,
+    TooLarge,
+    UnknownModel,
+)
+from bokeh_server.protocol import (
+    Applied,
+    Body,
+    Buffers,
+    Patch,
+    Place,
+    WireDocument,
+    encode,
+    encode_body,
+    pack,
+)
 from bokeh_server.storage import Gone, NewChange, Repeated, Store, Stored, Taken
 
 __all__ = ["LiveDocument", "Pulled"]
+
+#: the kind of the one event that must not come twice, as it is written.
+STREAMED = b'"ColumnsStreamed"'
+KEY_LENGTH = 255
 
 Make = Callable[[WireDocument], Applied]
 
@@ -53,8 +72,6 @@ class Source:
 class Cargo:
     """What a change needs when it is committed."""
 
-    source: Source
-    applied: Applied
     entries: list[Entry]
 
 
@@ -99,10 +116,7 @@ class LiveDocument(Memory):
         """
 
         def make(wire: WireDocument) -> Applied:
-            events = without_view_state(
-                patch.events, browser=browser, ranges=ranges, type_of=wire.type_of
-            )
-            return wire.apply(Patch(events, patch.buffers))
+            return wire.apply(wire.without_view_state(patch, browser=browser, ranges=ranges))
 
         return self._write(make, Source(actor, origin, key, browser))
 
@@ -153,6 +167,7 @@ class LiveDocument(Memory):
     def _begin(self, make: Make, source: Source, title: str | None) -> Pending | int:
         wire = self._fresh()
         if source.key is not None:
+            _check_key(source.key)
             known = self._in_flight.get(source.key) or self._history.answer(source.key)
             if known is not None:
                 return known
@@ -163,10 +178,10 @@ class LiveDocument(Memory):
             if known is None:
                 raise
             return known
-        if title is None and not _stores(applied):
+        if title is None and not applied.keys:
             self._relay(applied, source)
             return self.seq
-        return self._submit(applied, source, title)
+        return self._submit(wire, applied, source, title)
 
     def _stored_as(self, key: str | None) -> int | None:
         # A change may be refused because it was stored before, longer ago than is remembered.
@@ -179,24 +194,20 @@ class LiveDocument(Memory):
                 message_entry(self.seq, applied.messages, source.origin, source.browser)
             )
 
-    def _submit(self, applied: Applied, source: Source, title: str | None) -> Pending:
+    def _submit(
+        self, wire: WireDocument, applied: Applied, source: Source, title: str | None
+    ) -> Pending:
         body = pack(applied.events, applied.buffers)
         if len(body) > self._limits.patch_bytes:
-            self.stale = True
-            raise TooLarge(
-                f"change document {self.docid}",
-                f"the patch has {len(body):,} bytes",
-                f"Send at most {self._limits.patch_bytes:,} at a time",
-            )
+            self.stale = True  # it was applied already
+            raise _too_large(self.docid, len(body), self._limits.patch_bytes)
         seq = self._head + 1
-        change = NewChange(
-            self.docid, seq, source.actor, body, source.key, title, self._count_plots(applied)
-        )
-        pending = Pending(self, change, Cargo(source, applied, self._entries(seq, applied, source)))
-        with self._settled:
-            self._pending += 1
-            if source.key is not None:
-                self._in_flight[source.key] = pending
+        wire.stamp(applied, seq)
+        plots = self._count_plots(wire, applied)
+        change = NewChange(self.docid, seq, source.actor, body, source.key, title, plots)
+        cargo = Cargo(self._entries(wire, seq, applied, source))
+        pending = Pending(self, change, cargo)
+        self._remember(pending)
         try:
             self._committer.submit(pending)
         except BaseException:
@@ -206,17 +217,21 @@ class LiveDocument(Memory):
         self._head = seq
         return pending
 
-    def _entries(self, seq: int, applied: Applied, source: Source) -> list[Entry]:
+    def _entries(
+        self, wire: WireDocument, seq: int, applied: Applied, source: Source
+    ) -> list[Entry]:
         crosses = self._history.crosses(applied.keys, source.origin, self._limits.echo_seconds)
-        entries = [change_entry(seq, applied, source.origin, echo=crosses)]
+        # Rows that its sender has appended would be there twice if they came back.
+        streams = crosses and STREAMED in applied.events
+        entries = [change_entry(seq, applied, source.origin, echo=crosses and not streams)]
+        if streams and source.origin is not None:
+            entries.append(value_entry(seq, wire.changed_since(seq - 1)))
         if applied.messages:
             entries.append(message_entry(seq, applied.messages, source.origin, source.browser))
         return entries
 
-    def _count_plots(self, applied: Applied) -> int | None:
-        if not (applied.structural or applied.resync) or self._wire is None:
-            return None
-        plots = len(self._wire.plots())
+    def _count_plots(self, wire: WireDocument, applied: Applied) -> int | None:
+        plots = len(wire.plots()) if applied.structural or applied.resync else self._plots
         if plots == self._plots:
             return None
         self._plots = plots
@@ -236,11 +251,17 @@ class LiveDocument(Memory):
             self._forget(pending)
 
     def _publish(self, change: NewChange, cargo: Cargo) -> None:
-        self._note(change.seq, cargo.applied, change.key, len(change.body))
+        self._note(change.seq, change.key, len(change.body))
         self.title = change.title or self.title
         for entry in cargo.entries:
             self.channel.publish(entry)
         self._notify(self.docid, "changed")
+
+    def _remember(self, pending: Pending) -> None:
+        with self._settled:
+            self._pending += 1
+            if pending.change.key is not None:
+                self._in_flight[pending.change.key] = pending
 
     def _forget(self, pending: Pending) -> None:
         with self._settled:
@@ -294,31 +315,53 @@ class LiveDocument(Memory):
         with self._steady() as wire:
             return wire.model_json(model_id, deep=deep)
 
-    def models(self, type_name: str | None = None) -> list[str]:
-        """The ids of its models, or of those of a type."""
+    def models(self, type_name: str | None = None) -> list[dict[str, Any]]:
+        """All its models, or those of a type, each as :meth:`model_json` gives it."""
         with self._steady() as wire:
-            models = wire.models.items()
-            return [key for key, model in models if type_name in (None, model.name)]
-
-    def find(self, key: str) -> str | None:
-        """The id of the model of this id or name."""
-        with self._steady() as wire:
-            return wire.find(key)
+            return run_blocking(_models, wire, type_name)
 
     def roots(self) -> list[str]:
         """The ids of its roots, in order."""
         with self._steady() as wire:
-            return list(wire.roots)
+            return wire.roots
 
     def plots(self) -> list[str]:
         """The ids of its plots, in drawing order."""
         with self._steady() as wire:
             return wire.plots()
 
-    def references(self, model_id: str) -> set[str]:
-        """The ids of the models that refer to a model."""
+    def find(self, key: str) -> str | None:
+        """The id of the model of this id or name."""
         with self._steady() as wire:
-            return wire.references(model_id)
+            return wire.find(key)
+
+    def resolve(self, key: str) -> str:
+        """The id of the model of this id or name, or of what replaced the one of this id.
+
+        :raises UnknownModel: there is none.
+        """
+        with self._steady() as wire:
+            found = wire.find(key) or wire.successor(key)
+        if found is None:
+            raise UnknownModel(
+                f"find {key[:80]!r} in document {self.docid}",
+                "the document has no model of this id or name",
+                "Look at the whole document",
+            )
+        return found
+
+    def place(self, model_id: str) -> Place:
+        """Where a model stands.
+
+        :raises UnknownModel: there is none of this id.
+        """
+        with self._steady() as wire:
+            return wire.place(model_id)
+
+    def references(self, model_id: str) -> set[str]:
+        """The ids of the models that refer to a model directly; empty where there is none."""
+        with self._steady() as wire:
+            return wire.referrers(model_id)
 
     def collect(self) -> list[str]:
         """Drop the models that no root leads to; their ids."""
@@ -331,12 +374,12 @@ class LiveDocument(Memory):
         return Pulled(self.seq, self._bodies[inline])
 
     def _catch_up(self, wire: WireDocument, seq: int) -> bytes | None:
-        keys = self._history.touched(seq)
-        return None if keys is None else value_message(wire, keys)
+        newest = wire.changed_since(seq)
+        return None if newest is None else encode("PATCH-DOC", *newest)
 
 
-def _stores(applied: Applied) -> bool:
-    return bool(applied.keys or applied.structural or applied.resync)
+def _models(wire: WireDocument, type_name: str | None) -> list[dict[str, Any]]:
+    return [wire.model_json(each) for each in wire.typed(type_name)]
 
 
 def _content(wire: WireDocument, inline: bool) -> tuple[bytes, dict[str, bytes]]:
@@ -353,4 +396,19 @@ def _title_taken(title: str) -> TitleTaken:
         f"rename the document to {title!r}",
         "its owner has another document of this title",
         "Choose another title, or delete that document",
+    )
+
+
+def _check_key(key: str) -> None:
+    if not key or len(key) > KEY_LENGTH or not key.isprintable():
+        raise BadRequest(
+            "store a change",
+            "its idempotency key is empty, too long or not printable",
+            f"Use 1 to {KEY_LENGTH} printable characters",
+        )
+
+
+def _too_large(docid: str, size: int, most: int) -> TooLarge:
+    return TooLarge(
+        f"change document {docid}", f"the patch has {size:,} bytes", f"Send at most {most:,}"
     )

@@ -5,13 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import orjson
-
 from bokeh_server.blocking import run_blocking
 from bokeh_server.errors import BadRequest, ServerFault, UnknownDocument
-from bokeh_server.protocol import pack, unpack
-from bokeh_server.protocol.patches import parse_patch
-from bokeh_server.protocol.wire import Applied, WireDocument
+from bokeh_server.protocol import Applied, WireDocument, pack, parse_patch, unpack
 from bokeh_server.storage import ChangeRecord, DocumentRecord, Store
 
 __all__ = ["Loaded", "apply_record", "changes_after", "load", "snapshot_body", "unknown_document"]
@@ -64,7 +60,7 @@ def apply_record(wire: WireDocument, record: ChangeRecord) -> Applied:
     """
     try:
         content, buffers = unpack(record.body, "a stored change")
-        return wire.apply(parse_patch(content, buffers))
+        return wire.apply(parse_patch(content, buffers), seq=record.seq)
     except BadRequest as error:
         raise ServerFault(
             f"load document {record.docid}",
@@ -75,7 +71,7 @@ def apply_record(wire: WireDocument, record: ChangeRecord) -> Applied:
 
 def snapshot_body(wire: WireDocument) -> bytes:
     """Write a document out whole."""
-    return pack(*wire.content())
+    return pack(*wire.state())
 
 
 def unknown_document(docid: str) -> UnknownDocument:
@@ -86,5 +82,4 @@ def unknown_document(docid: str) -> UnknownDocument:
 
 
 def _read_snapshot(body: bytes) -> WireDocument:
-    content, buffers = unpack(body, "a snapshot")
-    return WireDocument.from_json(orjson.loads(content), buffers)
+    return WireDocument.from_state(*unpack(body, "a snapshot"))

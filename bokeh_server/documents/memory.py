@@ -21,8 +21,7 @@ from bokeh_server.documents.loading import (
     unknown_document,
 )
 from bokeh_server.errors import UnknownDocument
-from bokeh_server.protocol import Body
-from bokeh_server.protocol.wire import Applied, WireDocument
+from bokeh_server.protocol import Body, WireDocument
 from bokeh_server.storage import ChangeRecord, Store
 
 __all__ = ["Memory", "Notify"]
@@ -31,6 +30,9 @@ __all__ = ["Memory", "Notify"]
 BYTES_PER_CHANGE = 8192
 #: how long to leave a document alone when its snapshot could not be written.
 RETRY_SECONDS = 60.0
+
+#: the WebSocket close code of a document that was deleted.
+DELETED = 4004
 
 #: called with a docid and what happened to it; must not block.
 Notify = Callable[[str, str], None]
@@ -76,7 +78,7 @@ class Memory:
         self._head = 0
         self._heard = 0
         self._plots = 0
-        self._history = History(0)
+        self._history = History()
         self._bodies: dict[bool, Body] = {}
         self._ever_loaded = False
         self._snapshot_seq = 0
@@ -153,7 +155,6 @@ class Memory:
         self._log_bytes = 0
         if missed is None:
             self.seq = loaded.seq
-            self._history = History(loaded.seq)
         self._replay(loaded.wire, loaded.seq)
         self._head, self._bodies = self.seq, {}
         self._ever_loaded, self.stale = True, False
@@ -169,7 +170,7 @@ class Memory:
 
     def _take(self, wire: WireDocument, record: ChangeRecord) -> None:
         applied = apply_record(wire, record)
-        self._note(record.seq, applied, record.key, len(record.body))
+        self._note(record.seq, record.key, len(record.body))
         self._head = record.seq
         if self._ever_loaded:
             self.channel.publish(change_entry(record.seq, applied, None))
@@ -178,12 +179,11 @@ class Memory:
     def _publish_pull_again(self, seq: int) -> None:
         self.channel.publish(Entry(seq, None))
 
-    def _note(self, seq: int, applied: Applied, key: str | None, size: int) -> None:
+    def _note(self, seq: int, key: str | None, size: int) -> None:
         self.seq = seq
         self._bodies = {}
         self._log_bytes += size
-        followable = not (applied.structural or applied.resync)
-        self._history.note(seq, applied.keys, followable=followable, key=key)
+        self._history.note(seq, key)
 
     # --- snapshots -----------------------------------------------------------------------
 
@@ -237,4 +237,4 @@ class Memory:
     def mark_deleted(self) -> None:
         """Take note that it was deleted: followers are woken, and nobody may use it again."""
         self.deleted = self.stale = True
-        self.channel.publish(Entry(self.seq + 1, None))
+        self.channel.close(DELETED)

@@ -1,0 +1,130 @@
+"""A private PostgreSQL server for tests: in a temporary directory, on a Unix socket only."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+
+__all__ = ["Postgresql", "postgresql_server", "running_postgresql"]
+
+BINARIES = Path("/usr/lib/postgresql")
+#: fsync is off because these tests kill our processes, never the database's machine.
+SETTINGS = ("listen_addresses=", "fsync=off", "max_connections=60", "shared_buffers=16MB")
+
+
+class Postgresql:
+    """A running server.
+
+    :ivar directory: where its socket is.
+    """
+
+    def __init__(self, directory: Path, binaries: Path) -> None:
+        self.directory = directory
+        self._binaries = binaries
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def url(self, database: str) -> str:
+        """The URL of one of its databases."""
+        return f"postgresql://postgres@/{database}?host={self.directory}"
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The URL of a fresh database, dropped afterwards."""
+        name = f"test_{uuid4().hex}"
+        self._admin(f"CREATE DATABASE {name}")
+        try:
+            yield self.url(name)
+        finally:
+            self._admin(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _admin(self, statement: str) -> None:
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+    def make(self) -> None:
+        """Make its files."""
+        command = ["initdb", "-D", str(self.directory / "data"), "-U", "postgres", "-A", "trust"]
+        self._run([*command, "-E", "UTF8", "--locale=C", "--no-sync"])
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        command = ["-D", str(self.directory / "data"), "-k", str(self.directory)]
+        for setting in SETTINGS:
+            command += ["-c", setting]
+        with (self.directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._binaries / "postgres", *command], stdout=log, stderr=log, **_as_postgres()
+            )
+        self._wait()
+
+    def stop(self) -> None:
+        """Stop it at once, its clients' connections included."""
+        if self._process is not None:
+            self._process.send_signal(2)
+            self._process.wait(20)
+            self._process = None
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + 30
+        while True:
+            try:
+                psycopg.connect(self.url("postgres")).close()
+            except psycopg.OperationalError:
+                assert time.monotonic() < deadline, (self.directory / "log").read_text()
+                time.sleep(0.05)
+            else:
+                return
+
+    def _run(self, command: list[str]) -> None:
+        program = self._binaries / command[0]
+        done = subprocess.run(
+            [program, *command[1:]], capture_output=True, text=True, check=False, **_as_postgres()
+        )
+        assert done.returncode == 0, done.stderr
+
+
+@contextmanager
+def running_postgresql() -> Iterator[Postgresql]:
+    """Run a private server; skips the test where PostgreSQL is not installed, except in CI."""
+    binaries = max(BINARIES.glob("*/bin"), default=None, key=lambda path: int(path.parent.name))
+    if binaries is None:
+        message = f"no PostgreSQL server in {BINARIES}: install the package postgresql"
+        pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
+    directory = Path(tempfile.mkdtemp(prefix="bkpg"))  # short: a socket's path has 107 bytes
+    server = Postgresql(directory, binaries)
+    try:
+        if os.geteuid() == 0:
+            shutil.chown(directory, "postgres")
+        server.make()
+        server.start()
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+def _as_postgres() -> dict[str, Any]:
+    # PostgreSQL refuses to run as root.
+    if os.geteuid() != 0:
+        return {}
+    user = pwd.getpwnam("postgres")
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[Postgresql]:
+    """One server for all tests of a run."""
+    with running_postgresql() as server:
+        yield server
