@@ -11,11 +11,13 @@ import io
 import logging
 import socket
 import ssl
+import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from gevent import Timeout, pywsgi, sleep
+from werkzeug.exceptions import ClientDisconnected
 
 __all__ = ["HttpServer", "Wsgi"]
 
@@ -23,8 +25,8 @@ Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 #: seconds that a connection may stay open between two requests.
 KEEP_ALIVE_SECONDS = 75.0
-#: a response is sent in pieces of this many bytes; each has ``request_timeout`` to get out.
-PIECE_BYTES = 256 * 1024
+#: head and body of a response up to this size are sent at once.
+JOINED_BYTES = 64 * 1024
 
 access_log = logging.getLogger("bokeh_server.access")
 error_log = logging.getLogger("bokeh_server.http")
@@ -33,6 +35,21 @@ _BAD_REQUEST = (
     b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n"
     b"Content-Type: text/plain\r\n\r\n"
 )
+
+
+def _unsent(sock: Any) -> int:
+    """Bytes that the peer has not yet acknowledged; 0 where the system does not tell.
+
+    The system calls a full connection writable only when a good part of its buffer is free again,
+    which over a slow line takes minutes; this number sinks with every packet that arrives.
+    """
+    try:
+        import fcntl
+        import termios
+
+        return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
+    except (ImportError, AttributeError, OSError):
+        return 0
 
 
 class _TimedRaw(io.RawIOBase):
@@ -58,19 +75,59 @@ class _TimedRaw(io.RawIOBase):
         super().close()
 
 
+class _Body:
+    """The body of a request: a client that stops sending it, or sends nonsense, gets a 400."""
+
+    def __init__(self, body: Any, failed: Callable[[], None]) -> None:
+        self._body = body
+        self._failed = failed
+
+    def read(self, length: int | None = None) -> bytes:
+        return self._guarded(self._body.read, length)
+
+    def readline(self, size: int | None = None) -> bytes:
+        return self._guarded(self._body.readline, size)
+
+    def readlines(self, hint: int | None = None) -> list[bytes]:
+        return list(self)
+
+    def __iter__(self) -> Iterator[bytes]:
+        while line := self.readline():
+            yield line
+
+    def _guarded(self, read: Callable[[int | None], bytes], size: int | None) -> bytes:
+        try:
+            return read(size)
+        except OSError as error:
+            self._failed()
+            raise ClientDisconnected(f"The body could not be read: {error}") from None
+
+
 class _Handler(pywsgi.WSGIHandler):  # type: ignore[misc]
     """One connection: limits on the time of every step, and a quiet log."""
 
     server: HttpServer
     close_connection: bool
     rfile: Any
+    _held: list[bytes] | None = None
 
     def __init__(self, sock: Any, address: Any, server: HttpServer) -> None:
         super().__init__(sock, address, server)
         self.seconds = server.request_timeout
         self.rfile = io.BufferedReader(_TimedRaw(self.rfile.detach(), self.seconds))
 
+    def get_environ(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environ()
+        if environ["wsgi.input"] is self.wsgi_input:
+            environ["wsgi.input"] = _Body(self.wsgi_input, self._give_up)
+        return environ
+
+    def _give_up(self) -> None:
+        """What follows on the connection cannot be told from the body."""
+        self.close_connection = True
+
     def read_requestline(self) -> str:
+        self.code = 0
         line: str = ""
         with Timeout(max(self.seconds, KEEP_ALIVE_SECONDS), False):
             line = super().read_requestline()
@@ -90,12 +147,42 @@ class _Handler(pywsgi.WSGIHandler):  # type: ignore[misc]
             self.server.busy -= 1
         self.close_connection = self.close_connection or self.server.stopping
 
+    def _write_with_headers(self, data: bytes) -> None:
+        """Send the head of a response and the first of its body at once, not one by one."""
+        self._held = []
+        try:
+            super()._write_with_headers(data)
+        finally:
+            held, self._held = self._held, None
+        if sum(map(len, held)) <= JOINED_BYTES:
+            held = [b"".join(held)]
+        for piece in held:
+            self._sendall(piece)
+
     def _sendall(self, data: bytes) -> None:
+        if self._held is not None:
+            self._held.append(data)
+            return
         view = memoryview(data)
-        for start in range(0, max(len(view), 1), PIECE_BYTES):
-            gone = BrokenPipeError(errno.EPIPE, "the client stopped reading")
-            with Timeout(self.seconds, gone):
-                super()._sendall(view[start : start + PIECE_BYTES])
+        try:
+            while view:
+                view = view[self._send_some(view) :]
+        except OSError as error:
+            self.status = f"socket error: {error}"
+            self.code = -abs(int(self.code or 0))
+            raise
+
+    def _send_some(self, view: memoryview) -> int:
+        """Send what goes; a peer that takes nothing of what is under way has gone."""
+        sent, unsent = 0, sys.maxsize
+        while not sent:
+            with Timeout(self.seconds, False):
+                sent = int(self.socket.send(view))
+            if not sent:
+                before, unsent = unsent, _unsent(self.socket)
+                if unsent >= before or not unsent:
+                    raise BrokenPipeError(errno.EPIPE, "the client stopped reading")
+        return sent
 
     def _handle_client_error(self, ex: Exception) -> tuple[str, bytes]:
         error_log.info("refused a request of %s: %s", self._peer(), str(ex) or type(ex).__name__)
@@ -108,7 +195,8 @@ class _Handler(pywsgi.WSGIHandler):  # type: ignore[misc]
         error_log.error("%s %s failed", self.command, self._path(), exc_info=(t, v, tb))
 
     def log_request(self) -> None:
-        code = abs(int(self.code or 0))
+        # pywsgi refuses some requests before they have a code
+        code = abs(int(self.code or 0)) or 400
         level = logging.DEBUG if code < 400 else logging.INFO if code < 500 else logging.WARNING
         if access_log.isEnabledFor(level):
             took = (self.time_finish or time.time()) - self.time_start
@@ -170,7 +258,7 @@ class HttpServer(pywsgi.WSGIServer):  # type: ignore[misc]
     def finish(self, seconds: float) -> None:
         """Wait until the requests in work are answered, at most so long; accept none meanwhile."""
         self.stopping = True
-        self.stop_accepting()
+        self.close()
         deadline = time.monotonic() + seconds
         while self.busy and time.monotonic() < deadline:
             sleep(0.01)

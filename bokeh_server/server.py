@@ -254,7 +254,6 @@ class StandaloneServer:
     def _finish(self) -> None:
         self._http.finish(GRACE_SECONDS)
         self.state.close()
-        self._http.close()
         log.info("stopped")
 
     def _announce(self) -> None:
