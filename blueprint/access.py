@@ -1,0 +1,70 @@
+"""Who asks, and the documents that they may read, write or own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bokeh_server.blueprint.state import current_state
+from bokeh_server.errors import Forbidden, UnknownDocument
+from bokeh_server.permissions import SINGLE_USER, Action, Actor, Resource, decide
+
+if TYPE_CHECKING:
+    from bokeh_server.storage import DocumentRecord
+
+__all__ = ["current_actor", "may_write", "owned", "readable", "user_name", "writable"]
+
+
+def current_actor() -> Actor:
+    """Who sent this request."""
+    return Actor(SINGLE_USER, single_user=True)
+
+
+def user_name() -> str:
+    """The name under which changes of this request are stored."""
+    return current_actor().name or ""
+
+
+def readable(docid: str) -> DocumentRecord:
+    """The document, for somebody who may look at it.
+
+    :raises UnknownDocument: there is none, or they may not know that there is one.
+    """
+    record = current_state().engine.get(docid)
+    if record is None or not decide(current_actor(), Action.READ, _resource(record)):
+        raise UnknownDocument(
+            "open this document", "there is none of this docid", "It may have been deleted"
+        )
+    return record
+
+
+def writable(docid: str) -> DocumentRecord:
+    """The document, for somebody who may change it.
+
+    :raises Forbidden: they may only look at it.
+    """
+    return _demand(docid, Action.WRITE)
+
+
+def owned(docid: str) -> DocumentRecord:
+    """The document, for somebody who may rename, publish and delete it.
+
+    :raises Forbidden: it belongs to somebody else.
+    """
+    return _demand(docid, Action.OWN)
+
+
+def _demand(docid: str, action: Action) -> DocumentRecord:
+    record = readable(docid)
+    decision = decide(current_actor(), action, _resource(record))
+    if not decision:
+        raise Forbidden(f"{action.value} this document", decision.reason, "Ask its owner")
+    return record
+
+
+def may_write(record: DocumentRecord) -> bool:
+    """Whether the sender of this request may change the document."""
+    return bool(decide(current_actor(), Action.WRITE, _resource(record)))
+
+
+def _resource(record: DocumentRecord) -> Resource:
+    return Resource(owner=record.owner, published=record.published)

@@ -1,0 +1,133 @@
+"""JSON: documents by title and docid; their content as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from flask import Blueprint, Response, jsonify, request
+
+from bokeh_server.blueprint.access import current_actor, owned, readable, user_name, writable
+from bokeh_server.blueprint.bodies import read_packed, read_title, short_header
+from bokeh_server.blueprint.state import current_state
+from bokeh_server.blueprint.summaries import summary
+from bokeh_server.errors import BadRequest, UnknownDocument
+from bokeh_server.protocol.packing import CONTENT_TYPE, pack
+
+if TYPE_CHECKING:
+    from bokeh_server.storage import DocumentRecord
+
+__all__ = ["add_routes", "document_info", "list_documents"]
+
+
+def add_routes(blueprint: Blueprint) -> None:
+    """Add the routes of this module."""
+    add = blueprint.add_url_rule
+    add("/bokeh/doc/", "find_document", _find, methods=["GET"])
+    add("/bokeh/doc/", "create_document", _create, methods=["POST"])
+    add("/bokeh/doc/<docid>/", "document", _show, methods=["GET"])
+    add("/bokeh/doc/<docid>/", "rename_document", _rename, methods=["PATCH"])
+    add("/bokeh/doc/<docid>/", "delete_document", _delete, methods=["DELETE"])
+    add("/bokeh/doc/<docid>/content", "content", _content, methods=["GET"])
+    add("/bokeh/doc/<docid>/content", "replace_content", _replace, methods=["PUT"])
+    add("/bokeh/<docid>/publish", "publish", _publish, methods=["POST"])
+    add("/bokeh/<docid>/unpublish", "unpublish", _unpublish, methods=["POST"])
+
+
+def list_documents() -> list[dict[str, Any]]:
+    """The documents of whoever asks, the last changed first."""
+    engine, actor = current_state().engine, current_actor()
+    return [summary(record, actor, engine) for record in engine.list(actor.name)]
+
+
+def document_info(record: DocumentRecord) -> dict[str, Any]:
+    """Everything about a document but its models."""
+    engine = current_state().engine
+    document = engine.open(record.docid)
+    info = summary(record, current_actor(), engine)
+    return {**info, "seq": document.seq, "roots": document.roots()}
+
+
+def _find() -> Response:
+    record = current_state().engine.find(user_name(), request.args.get("title", ""))
+    if record is None:
+        raise UnknownDocument(
+            "find this document", "you have none of this title", "POST the title to create it"
+        )
+    return jsonify(document_info(record))
+
+
+def _create() -> tuple[Response, int]:
+    record = current_state().engine.create(user_name(), read_title())
+    return jsonify(document_info(record)), 201
+
+
+def _show(docid: str) -> Response:
+    return jsonify(document_info(readable(docid)))
+
+
+def _rename(docid: str) -> Response:
+    owned(docid)
+    record = current_state().engine.rename(docid, read_title(), actor=user_name())
+    return jsonify(document_info(record))
+
+
+def _delete(docid: str) -> tuple[str, int]:
+    owned(docid)
+    current_state().engine.delete(docid)
+    return "", 204
+
+
+def _content(docid: str) -> Response:
+    readable(docid)
+    inline = request.accept_mimetypes.best == "application/json"
+    seq, content, buffers = current_state().engine.open(docid).content(inline=inline)
+    body = b'{"doc":%b,"seq":%d}' % (content, seq)
+    if inline:
+        answer = Response(body, mimetype="application/json")
+    else:
+        answer = Response(pack(body, buffers), content_type=CONTENT_TYPE)
+    answer.headers["Vary"] = "Accept"
+    return answer
+
+
+def _replace(docid: str) -> Response:
+    writable(docid)
+    content, buffers = read_packed()
+    seq = (
+        current_state()
+        .engine.open(docid)
+        .replace(
+            _document_in(content),
+            buffers,
+            actor=user_name(),
+            origin=short_header("Bokeh-Origin"),
+            key=short_header("Idempotency-Key"),
+        )
+    )
+    return jsonify(seq=seq)
+
+
+def _document_in(content: bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(content)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest("read the body", f"it is not JSON: {error}") from None
+    document = value.get("doc") if isinstance(value, dict) else None
+    if not isinstance(document, dict):
+        raise BadRequest("replace this document", 'the body is not {"doc": {...}}')
+    return document
+
+
+def _publish(docid: str) -> Response:
+    return _set_published(docid, True)
+
+
+def _unpublish(docid: str) -> Response:
+    return _set_published(docid, False)
+
+
+def _set_published(docid: str, published: bool) -> Response:
+    owned(docid)
+    current_state().engine.publish(docid, published)
+    return jsonify(published=published)

@@ -1,0 +1,41 @@
+"""JSON: whether the server is there, and who is asking."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify
+
+from bokeh_server.blueprint.access import user_name
+from bokeh_server.blueprint.api_documents import list_documents
+from bokeh_server.blueprint.state import current_state
+from bokeh_server.errors import BokehServerError
+
+__all__ = ["add_routes"]
+
+
+def add_routes(blueprint: Blueprint) -> None:
+    """Add the routes of this module."""
+    blueprint.add_url_rule("/bokeh/ping", "ping", _ping)
+    blueprint.add_url_rule("/bokeh/healthz", "healthz", _healthz)
+    blueprint.add_url_rule("/bokeh/readyz", "readyz", _readyz)
+    blueprint.add_url_rule("/bokeh/userinfo/", "userinfo", _userinfo)
+
+
+def _ping() -> Response:
+    return Response("pong", mimetype="text/plain")
+
+
+def _healthz() -> Response:
+    return jsonify(status="ok")
+
+
+def _readyz() -> tuple[Response, int]:
+    """Ready when the database answers."""
+    try:
+        current_state().engine.list(user_name())
+    except BokehServerError as error:
+        return jsonify(status="unavailable", detail=str(error)), 503
+    return jsonify(status="ok"), 200
+
+
+def _userinfo() -> Response:
+    return jsonify(username=user_name(), docs=list_documents())

@@ -1,0 +1,89 @@
+"""Request bodies and headers, read with limits."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from flask import request
+from werkzeug.exceptions import UnsupportedMediaType
+
+from bokeh_server.errors import BadRequest
+from bokeh_server.protocol.packing import CONTENT_TYPE, unpack
+from bokeh_server.storage.documents import check_title
+
+__all__ = [
+    "integer_argument",
+    "read_json",
+    "read_object",
+    "read_packed",
+    "read_title",
+    "short_header",
+]
+
+_MAX_HEADER = 200
+
+
+def read_packed() -> tuple[bytes, Mapping[str, bytes]]:
+    """The body as JSON bytes and binary buffers; plain JSON has no buffers."""
+    data = _read()
+    if request.mimetype == CONTENT_TYPE:
+        return unpack(data, "the body")
+    return data, {}
+
+
+def read_json() -> Any:
+    """The body as JSON.
+
+    :raises BadRequest: it is not JSON.
+    """
+    data = _read()
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise BadRequest("read the body", f"it is not JSON: {error}") from None
+
+
+def read_object() -> dict[str, Any]:
+    """The body as a JSON object."""
+    value = read_json()
+    if not isinstance(value, dict):
+        raise BadRequest("read the body", "it is not a JSON object", 'Send {"name": value, ...}')
+    return value
+
+
+def read_title() -> str:
+    """The title in a body ``{"title": ...}``."""
+    return check_title(read_object().get("title"))
+
+
+def integer_argument(name: str, default: int, *, most: int) -> int:
+    """A whole number of the query string, from 0 to ``most``."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) > most:
+        raise BadRequest(f"read the argument {name}", f"it is not a number from 0 to {most}")
+    return int(text)
+
+
+def short_header(name: str) -> str | None:
+    """A header of printable ASCII, or ``None`` where it is not sent."""
+    value = request.headers.get(name)
+    if value is None:
+        return None
+    if not 0 < len(value) <= _MAX_HEADER or not value.isascii() or not value.isprintable():
+        raise BadRequest(
+            f"read the header {name}", f"it is not 1 to {_MAX_HEADER} printable ASCII characters"
+        )
+    return value
+
+
+def _read() -> bytes:
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        raise UnsupportedMediaType(
+            "Could not read the body: it is compressed. Send it without Content-Encoding."
+        )
+    return request.get_data(cache=False)

@@ -1,0 +1,109 @@
+"""The WebSockets: of a document, and of the index page. All checks come before the 101."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from flask import Blueprint, Response, request
+from werkzeug.exceptions import NotFound
+
+from bokeh_server.blueprint.access import current_actor, readable, writable
+from bokeh_server.blueprint.feed import FeedHandler
+from bokeh_server.blueprint.sock import Sock, Upgrade
+from bokeh_server.blueprint.state import current_state
+from bokeh_server.errors import BadRequest, NotAuthenticated, OriginRefused
+from bokeh_server.sockets.bokeh_handler import BokehHandler
+from bokeh_server.sockets.origin import check_origin
+from bokeh_server.sockets.tickets import read_ticket
+
+if TYPE_CHECKING:
+    from bokeh_server.sockets import Connection
+    from bokeh_server.sockets.tickets import Kind, Right, Ticket
+
+__all__ = ["add_routes"]
+
+_MAX_ORIGIN_ID = 200
+
+
+def add_routes(blueprint: Blueprint) -> None:
+    """Add the routes of this module."""
+    sock = Sock(lambda: current_state().sockets)
+    sock.route("/bokeh/doc/<docid>/ws", bp=blueprint, endpoint="document_socket")(_document)
+    sock.route("/bokeh/ws", bp=blueprint, endpoint="index_socket")(_index)
+    sock.route("/bokeh/<path:rest>", bp=blueprint, endpoint="no_socket")(_nothing_here)
+
+
+def _document(upgrade: Upgrade, docid: str) -> Response:
+    ticket = _ticket(upgrade, docid)
+    _check_origin(upgrade, ticket.kind if ticket else None)
+    right = _right(upgrade, docid, ticket)
+    document = current_state().engine.open(docid)
+    actor = current_actor().name or ""
+    options = request.args
+    origin = _origin_id(options.get("origin"))
+
+    def make_handler(connection: Connection) -> BokehHandler:
+        return BokehHandler(
+            connection,
+            document,
+            right=right,
+            actor=actor,
+            origin=origin,
+            script=options.get("script") == "1",
+            inline=options.get("repull") == "1",
+            ranges=options.get("ranges") == "1",
+        )
+
+    return upgrade.adopt(make_handler, subprotocol="bokeh")
+
+
+def _ticket(upgrade: Upgrade, docid: str) -> Ticket | None:
+    """The ticket that came with the request, which must be one for this document."""
+    token = upgrade.handshake.token
+    if token is None:
+        return None
+    ticket = read_ticket(current_state().secret, token)
+    if ticket.docid != docid:
+        raise NotAuthenticated(
+            "open a live connection", "the ticket is for another document", "Load the page again"
+        )
+    return ticket
+
+
+def _check_origin(upgrade: Upgrade, kind: Kind | None) -> None:
+    allowed = current_state().settings.allow_websocket_origin
+    decision = check_origin(upgrade.handshake.origin, upgrade.handshake.host, allowed, kind)
+    if not decision:
+        raise OriginRefused("open a live connection", decision.reason)
+
+
+def _right(upgrade: Upgrade, docid: str, ticket: Ticket | None) -> Right:
+    """What the connection may do: as the ticket says, and never more than its document allows.
+
+    A script has no page that could have given it a ticket; a browser always has one.
+    """
+    if ticket is None and upgrade.handshake.origin is not None:
+        raise NotAuthenticated(
+            "open a live connection", "the request has no ticket", "Load the page again"
+        )
+    if ticket is not None and ticket.right == "read":
+        readable(docid)
+        return "read"
+    writable(docid)
+    return "write"
+
+
+def _origin_id(value: str | None) -> str | None:
+    if value is not None and not 0 < len(value) <= _MAX_ORIGIN_ID:
+        raise BadRequest("open a live connection", f"origin has over {_MAX_ORIGIN_ID} characters")
+    return value
+
+
+def _index(upgrade: Upgrade) -> Response:
+    _check_origin(upgrade, None)
+    feed, actor = current_state().feed, current_actor()
+    return upgrade.adopt(lambda connection: FeedHandler(connection, feed, actor))
+
+
+def _nothing_here(upgrade: Upgrade, rest: str) -> Response:
+    raise NotFound

@@ -1,0 +1,170 @@
+"""The pages: the list of documents, a document, one plot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from flask import Blueprint, Response, current_app, jsonify, request, url_for
+from markupsafe import Markup
+
+from bokeh_server.blueprint.access import readable
+from bokeh_server.blueprint.api_documents import list_documents
+from bokeh_server.blueprint.assets import BUNDLES
+from bokeh_server.blueprint.state import current_state
+from bokeh_server.blueprint.static_files import bokehjs_url, own_url
+from bokeh_server.blueprint.tickets import is_public, make_ticket, writes
+from bokeh_server.errors import Forbidden
+from bokeh_server.sockets.origin import check_origin
+
+if TYPE_CHECKING:
+    from bokeh_server.documents import LiveDocument
+    from bokeh_server.storage import DocumentRecord
+
+__all__ = ["add_routes", "json_in_html", "page_config", "render", "root_path", "target_of"]
+
+_MODULES = ("bundles.js", "common.js", "ranges.js", "session.js", "stage.js")
+_INDEX_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+#: a document may carry JavaScript of its author, so scripts are not restricted here.
+_PLOT_POLICY = "object-src 'none'; base-uri 'none'; frame-ancestors "
+
+
+def add_routes(blueprint: Blueprint) -> None:
+    """Add the routes of this module."""
+    add = blueprint.add_url_rule
+    add("/", "home", _index)
+    add("/bokeh/", "index", _index)
+    add("/bokeh/doc/<docid>/show", "show_document", _show_document)
+    add("/bokeh/doc/<docid>/ticket", "ticket", _ticket)
+    add("/bokeh/doc/<docid>/<modelid>", "show_model", _show_model)
+
+
+def root_path() -> str:
+    """The path under which everything of ours stands, with no slash at the end."""
+    return url_for("bokeh_server.ping").removesuffix("/bokeh/ping")
+
+
+def render(template: str, **values: Any) -> str:
+    """Render one of our templates, with what all of them use."""
+    found = current_app.jinja_env.get_or_select_template(f"bokeh_server/{template}")
+    return found.render(own=own_url, root=root_path(), **values)
+
+
+def json_in_html(value: object) -> Markup:
+    """JSON that can stand in a script element: nothing in it can end the element."""
+    text = orjson.dumps(value).decode()
+    for char in "<>&\u2028\u2029":
+        text = text.replace(char, f"\\u{ord(char):04x}")
+    return Markup(text)  # noqa: S704
+
+
+def target_of(document: LiveDocument, key: str | None) -> dict[str, Any]:
+    """What a page shows: the whole document, or one model and where it stands.
+
+    :param key: a model's id or name; the successor of a model that was replaced is found too.
+    :raises UnknownModel: there is no such model and it has no successor.
+    """
+    if key is None:
+        return {"kind": "document"}
+    model_id = document.resolve(key)
+    place = document.place(model_id)
+    return {
+        "kind": "model",
+        "id": model_id,
+        "name": place.name,
+        "plot": -1 if place.plot is None else place.plot,
+        "root": -1 if place.root is None else place.root,
+    }
+
+
+def _index() -> Response:
+    docs = list_documents()
+    root = root_path()
+    argument = "" if _is_default_address() else f', url="{request.host_url.rstrip("/")}{root}/"'
+    page = render(
+        "index.html",
+        docs=docs,
+        url_argument=argument,
+        config=json_in_html({"root": root, "docs": docs}),
+    )
+    return _page(page, _INDEX_POLICY)
+
+
+def _is_default_address() -> bool:
+    return request.host == "localhost:5006" and not root_path()
+
+
+def _show_document(docid: str) -> Response:
+    return _show(docid, None)
+
+
+def _show_model(docid: str, modelid: str) -> Response:
+    return _show(docid, modelid)
+
+
+def _show(docid: str, key: str | None) -> Response:
+    record = readable(docid)
+    document = current_state().engine.open(docid)
+    page = render(
+        "plot.html",
+        title=record.title,
+        docid=docid,
+        kind="document" if key is None else "plot",
+        public=is_public(),
+        bundles=[bokehjs_url(bundle) for bundle in BUNDLES],
+        modules=_MODULES,
+        config=json_in_html(page_config(record, target_of(document, key))),
+    )
+    return _page(page, _PLOT_POLICY + _frame_ancestors())
+
+
+def page_config(record: DocumentRecord, target: dict[str, Any]) -> dict[str, Any]:
+    """What the page's script needs to know."""
+    root = root_path()
+    version = current_state().assets.bokeh_version
+    return {
+        "root": root,
+        "docid": record.docid,
+        "title": record.title,
+        "ticket": make_ticket(record, "page"),
+        "writes": writes(record),
+        "public": is_public(),
+        "target": target,
+        "bokehjs": {"version": version, "base": f"{root}/bokeh/bokehjs/{version}/"},
+    }
+
+
+def _frame_ancestors() -> str:
+    """Who may frame the page: anybody where one only looks, else those who may connect."""
+    if is_public():
+        return "*"
+    allowed = current_state().settings.allow_websocket_origin
+    return " ".join(["'self'", *(host for host in allowed if ";" not in host)])
+
+
+def _ticket(docid: str) -> Response:
+    """A fresh ticket, for a page that has been open for long."""
+    record = readable(docid)
+    check_own_origin()
+    return jsonify(ticket=make_ticket(record, "page"))
+
+
+def check_own_origin() -> None:
+    """Tell a page why its socket is refused, which browsers do not.
+
+    :raises Forbidden: this server is reached by a name that may not open WebSockets.
+    """
+    allowed = current_state().settings.allow_websocket_origin
+    decision = check_origin(request.host_url.rstrip("/"), request.host, allowed, "page")
+    if not decision:
+        raise Forbidden("open a live connection", decision.reason)
+
+
+def _page(html: str, policy: str) -> Response:
+    answer = Response(html, mimetype="text/html")
+    answer.headers["Content-Security-Policy"] = policy
+    answer.headers["Vary"] = "Accept"
+    return answer

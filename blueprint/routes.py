@@ -1,0 +1,110 @@
+"""The blueprint: every route, what surrounds each request, and how errors are answered."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Flask, Response, current_app, redirect, request
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+from werkzeug.routing import MapAdapter, RequestRedirect
+from werkzeug.wrappers import Response as AnyResponse
+
+from bokeh_server.blueprint import (
+    api_changes,
+    api_documents,
+    api_models,
+    api_users,
+    embed,
+    failures,
+    live_sockets,
+    pages,
+    static_files,
+)
+from bokeh_server.blueprint.foreign import check_request
+from bokeh_server.blueprint.state import current_state
+from bokeh_server.errors import BokehServerError, Forbidden
+
+__all__ = ["NAME", "make_blueprint"]
+
+#: the name of the blueprint, for ``url_for("bokeh_server.<endpoint>")``.
+NAME = "bokeh_server"
+
+_METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
+_ROOMS = (
+    api_users,
+    api_documents,
+    api_changes,
+    api_models,
+    embed,
+    static_files,
+    live_sockets,
+    pages,
+)
+
+
+def make_blueprint(app: Flask) -> Blueprint:
+    """Make the blueprint for one app."""
+    blueprint = Blueprint(NAME, "bokeh_server.blueprint", template_folder="templates")
+    for room in _ROOMS:
+        room.add_routes(blueprint)
+    blueprint.add_url_rule(
+        "/bokeh/<path:rest>", "nothing", _nothing_here, methods=_METHODS, strict_slashes=False
+    )
+    blueprint.before_request(_limit_body)
+    blueprint.before_request(_refuse_foreign)
+    blueprint.after_request(_add_headers)
+    blueprint.register_error_handler(BokehServerError, failures.answer_error)
+    blueprint.register_error_handler(HTTPException, failures.answer_http_error)
+    if not app.config.get("PROPAGATE_EXCEPTIONS"):
+        blueprint.register_error_handler(Exception, failures.answer_unexpected)
+    return blueprint
+
+
+def _limit_body() -> None:
+    request.max_content_length = current_state().settings.max_body_size
+
+
+def _refuse_foreign() -> None:
+    decision = check_request(
+        request.method,
+        request.scheme,
+        request.host,
+        origin=request.headers.get("Origin"),
+        fetch_site=request.headers.get("Sec-Fetch-Site"),
+    )
+    if not decision:
+        raise Forbidden(f"{request.method} from another site", decision.reason)
+
+
+def _add_headers(response: Response) -> Response:
+    response.headers.setdefault("Cache-Control", "private, no-store")
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    response.headers.setdefault("Content-Security-Policy", "frame-ancestors 'none'")
+    return response
+
+
+def _nothing_here(rest: str) -> AnyResponse:
+    """Answer an address under ``/bokeh/`` that no other route takes.
+
+    Without this rule the app's own error pages would answer, which are not JSON.
+    """
+    methods = _methods_of(request.path)
+    if methods:
+        raise MethodNotAllowed(methods)
+    if request.method in ("GET", "HEAD") and "GET" in _methods_of(request.path + "/"):
+        query = "?" + request.query_string.decode("latin-1") if request.query_string else ""
+        return redirect(request.path.rpartition("/")[2] + "/" + query, 308)
+    raise NotFound
+
+
+def _methods_of(path: str) -> list[str]:
+    """The methods that some route of ours takes at ``path``."""
+    adapter = current_app.url_map.bind_to_environ(request.environ)
+    return [method for method in _METHODS if _takes(adapter, path, method)]
+
+
+def _takes(adapter: MapAdapter, path: str, method: str) -> bool:
+    try:
+        endpoint, _ = adapter.match(path, method=method)
+    except (HTTPException, RequestRedirect):
+        return False
+    return bool(endpoint != f"{NAME}.nothing")

@@ -1,0 +1,157 @@
+"""What one app keeps while it runs; made at the first use in each process."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from flask import current_app
+
+from bokeh_server.blueprint.secret import load_secret
+from bokeh_server.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from bokeh_server.blueprint.assets import Assets
+    from bokeh_server.blueprint.feed import Feed
+    from bokeh_server.config import Settings
+    from bokeh_server.documents import Engine
+    from bokeh_server.sockets import SocketLoop
+    from bokeh_server.storage import Store
+
+__all__ = ["EXTENSION", "State", "current_state"]
+
+#: the key of the state in ``app.extensions``.
+EXTENSION = "bokeh_server"
+
+T = TypeVar("T")
+
+#: parts in the order in which they are closed: who sends before who stores.
+_CLOSING_ORDER = ("feed", "sockets", "engine", "store")
+
+
+class State:
+    """Settings, and what is made from them when it is first needed.
+
+    A server that forks its workers after loading the app gets new parts in every worker:
+    threads, sockets and database connections do not survive a fork.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._lock = threading.RLock()
+        self._parts: dict[str, Any] = {}
+        self._closed = False
+        _renew_after_fork(self)
+
+    @property
+    def secret(self) -> bytes:
+        """The key that signs tickets."""
+        return self._part(
+            "secret", lambda: load_secret(self.settings.data_dir, self.settings.secret_key)
+        )
+
+    @property
+    def store(self) -> Store:
+        """The database."""
+        return self._part("store", self._open_store)
+
+    @property
+    def engine(self) -> Engine:
+        """The stored documents."""
+        return self._part("engine", self._start_engine)
+
+    @property
+    def sockets(self) -> SocketLoop:
+        """The WebSockets of this process."""
+        return self._part("sockets", self._start_sockets)
+
+    @property
+    def feed(self) -> Feed:
+        """The live feed of the index page."""
+        return self._part("feed", self._start_feed)
+
+    @property
+    def assets(self) -> Assets:
+        """Scripts and styles as they are delivered."""
+        return self._part("assets", self._find_assets)
+
+    def _part(self, name: str, make: Callable[[], T]) -> T:
+        part = self._parts.get(name)
+        return self._make(name, make) if part is None else part
+
+    def _make(self, name: str, make: Callable[[], T]) -> T:
+        with self._lock:
+            if self._closed:
+                raise ConfigurationError(
+                    "serve documents", "this server was closed", "Make a new BokehServer"
+                )
+            if name not in self._parts:
+                self._parts[name] = make()
+            part: T = self._parts[name]
+            return part
+
+    def _open_store(self) -> Store:
+        from bokeh_server.storage import Store
+
+        return Store.open(self.settings.database)
+
+    def _start_engine(self) -> Engine:
+        from bokeh_server.documents import Engine
+
+        return Engine(self.store)
+
+    def _start_sockets(self) -> SocketLoop:
+        from bokeh_server.sockets import Limits, SocketLoop
+
+        largest = self.settings.max_body_size
+        return SocketLoop(
+            Limits(
+                max_message=largest,
+                max_protocol_message=largest,
+                ping_interval=self.settings.ping_interval,
+            )
+        )
+
+    def _start_feed(self) -> Feed:
+        from bokeh_server.blueprint.feed import Feed
+
+        return Feed(self.engine)
+
+    def _find_assets(self) -> Assets:
+        from bokeh_server.blueprint.assets import Assets
+
+        return Assets(self.settings.data_dir / "cache")
+
+    def close(self) -> None:
+        """Close sockets with 1012, commit what waits and close the database; safe to repeat."""
+        with self._lock:
+            self._closed = True
+            parts, self._parts = self._parts, {}
+        for name in _CLOSING_ORDER:
+            if name in parts:
+                parts[name].close()
+
+    def _after_fork(self) -> None:
+        self._lock = threading.RLock()
+        self._parts = {}
+
+
+def _renew_after_fork(state: State) -> None:
+    known = weakref.ref(state)
+
+    def renew() -> None:
+        found = known()
+        if found is not None:
+            found._after_fork()
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=renew)
+
+
+def current_state() -> State:
+    """The state of the app that handles this request."""
+    state: State = current_app.extensions[EXTENSION]
+    return state

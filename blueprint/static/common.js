@@ -1,0 +1,43 @@
+// What pages and embedded plots share: words, addresses, tickets.
+
+export const WORDS = {
+  connecting: "connecting",
+  live: "live",
+  reconnecting: "reconnecting",
+  lost: "no connection",
+  deleted: "deleted",
+  refused: "refused",
+  failed: "failed",
+}
+
+// What to tell where the plot would be.
+export function explain(state, detail) {
+  const more = detail ? ` ${detail}` : ""
+  switch (state) {
+    case "deleted": return "This document was deleted."
+    case "refused": return `The server refused to show this document.${more}`
+    case "failed": return `This document could not be shown.${more} Reload the page to try again.`
+    case "lost": return `The server cannot be reached.${more} Trying again until it answers.`
+    case "reconnecting": return "The connection was lost. Connecting again."
+    default: return ""
+  }
+}
+
+export function socket_url(root, docid) {
+  const url = new URL(`${root}/bokeh/doc/${encodeURIComponent(docid)}/ws`, location.href)
+  url.protocol = url.protocol === "https:" ? "wss:" : "ws:"
+  return url.href
+}
+
+// Asks for a fresh ticket for a page of ours.
+export function renewal({root, docid, public: is_public}) {
+  const url = `${root}/bokeh/doc/${encodeURIComponent(docid)}/ticket${is_public ? "?public=true" : ""}`
+  return async () => {
+    const answer = await fetch(url, {headers: {Accept: "application/json"}, cache: "no-store"})
+    if (answer.ok) {
+      return answer.json()
+    }
+    const {detail} = await answer.json().catch(() => ({}))
+    return {status: answer.status, detail}
+  }
+}

@@ -1,0 +1,91 @@
+// The page of a document or of one plot.
+
+import {load_bokehjs} from "./bundles.js"
+import {LiveSession} from "./session.js"
+import {Stage} from "./stage.js"
+import {socket_url, renewal, WORDS, explain} from "./common.js"
+
+const config = JSON.parse(document.getElementById("bokeh-server-config").textContent)
+const stage_el = document.getElementById("stage")
+const notice_el = document.getElementById("notice")
+const state_el = document.getElementById("connection")
+const retry_el = document.getElementById("retry")
+const title_el = document.getElementById("title")
+
+function show_state(state, session) {
+  document.documentElement.dataset.connection = state
+  state_el.textContent = WORDS[state]
+  retry_el.hidden = state !== "lost"
+  const text = session?.document != null && state !== "deleted" && state !== "refused" && state !== "failed"
+    ? "" : explain(state, session?.detail)
+  notice(text)
+}
+
+function notice(text) {
+  notice_el.textContent = text
+  notice_el.hidden = text === ""
+}
+
+function show_title(title) {
+  title_el.textContent = title
+  document.title = title
+}
+
+// BokehJS calls a document that nobody gave a title by this name.
+const NO_TITLE = "Bokeh Application"
+
+function follow_title(session) {
+  let seen = session.document.title()
+  const look = () => {
+    const title = session.document.title()
+    if (title !== seen) {
+      seen = title
+      show_title(title === NO_TITLE ? config.title : title)
+    }
+  }
+  session.document.on_change((event) => event.kind === "TitleChanged" && look())
+}
+
+const REPORTS = {
+  empty: "Nothing has been drawn in this document yet. Plots appear here as soon as they are published.",
+  gone: "This plot was removed from the document. It appears here again when it is published again.",
+}
+
+function on_report(what, detail) {
+  document.documentElement.dataset.stage = what
+  if (what === "failed") {
+    notice(`The plot could not be drawn: ${detail}`)
+  } else {
+    notice(REPORTS[what === "shown" ? detail : what] ?? "")
+  }
+}
+
+async function start() {
+  const bk = await load_bokehjs(config.bokehjs)
+  const session = new LiveSession(bk, {
+    url: socket_url(config.root, config.docid),
+    ticket: config.ticket,
+    writes: config.writes,
+    renew: renewal(config),
+  })
+  let titled = false
+  session.on((what) => {
+    if (what === "state") {
+      show_state(session.state, session)
+    }
+    if (session.document != null && !titled) {
+      titled = true
+      follow_title(session)
+    }
+  })
+  new Stage(session, stage_el, config.target, config.bokehjs.base, on_report)
+  retry_el.addEventListener("click", () => session.retry())
+  window.bokeh_server_session = session
+  session.start()
+}
+
+start().catch((error) => {
+  console.error(error)
+  show_state("failed", null)
+  notice(`The page could not start: ${error.message}. Reload it to try again.`)
+})

@@ -1,0 +1,412 @@
+// One live document: BokehJS's connection and session, with what a published plot needs besides.
+//
+// Unmodified BokehJS gives up after five attempts, sends what it computed for one screen,
+// and cannot follow a socket that was cut in the middle of a message. This wraps it; nothing
+// of BokehJS is changed.
+
+import {Ranges} from "./ranges.js"
+
+const CLOSE_RESTART = 1012
+const CLOSE_PULL_AGAIN = 4001
+const CLOSE_DELETED = 4004
+
+const SEND_EVERY = 30        // ms; a drag makes an event for every frame
+const FIRST_DELAY = 250      // ms; doubled for every attempt
+const LONGEST_DELAY = 8000   // ms
+const LOST_AFTER = 4         // attempts, from when the page says "lost" instead of "reconnecting"
+const PROBE_TIMEOUT = 5000   // ms
+const PULL_TIMEOUT = 90000   // ms
+const FAULT_PAUSE = 5000     // ms; between two patches that could not be shown
+
+const VIEW_STATE = new Set(["inner_width", "inner_height", "outer_width", "outer_height"])
+const PAGE_EVENTS = new Set(["document_ready", "connection_lost", "client_reconnected"])
+
+const CONNECTION_TROUBLE = /websocket|Disconnected|Error reply|did not answer/i
+
+// States: connecting, live, reconnecting, lost, and for good: deleted, refused, failed.
+const FINAL = new Set(["deleted", "refused", "failed"])
+
+export class LiveSession {
+  // renew() resolves to {ticket}, or to {status} of the answer that refused one;
+  // it rejects when the server cannot be reached.
+  constructor(bk, {url, ticket, writes, renew}) {
+    this.bk = bk
+    this.url = url
+    this.ticket = ticket
+    this.writes = writes
+    this.renew = renew
+    this.document = null
+    this.state = "connecting"
+    this.detail = ""
+    this.attempts = 0
+    this.retry_at = null
+    this._events = bk.require("document/events")
+    this._messages = bk.require("core/bokeh_events")
+    this._ranges = new Ranges(bk)
+    this._listeners = new Set()
+    this._queue = new Map()
+    this._offline = new Map()
+    this._quiet = 0
+    this._wake()
+  }
+
+  on(listener) {
+    this._listeners.add(listener)
+    return () => this._listeners.delete(listener)
+  }
+
+  _tell(what) {
+    for (const listener of [...this._listeners]) {
+      listener(what, this)
+    }
+  }
+
+  _set_state(state, detail = "") {
+    this.state = state
+    this.detail = detail
+    this._tell("state")
+  }
+
+  // -- connecting --------------------------------------------------------------------------------
+
+  start() {
+    this._connect()
+  }
+
+  _make_connection() {
+    const {ClientConnection} = this.bk.require("client/connection")
+    const connection = new ClientConnection(this.url, this.ticket, this._arguments(false))
+    let held = null
+    Object.defineProperty(connection, "session", {
+      get: () => held,
+      set: (session) => {
+        held = session
+        if (session != null) {
+          this._adopt(session)
+        }
+      },
+    })
+    connection._on_close = (event, reject) => this._on_close(connection, event, reject)
+    return connection
+  }
+
+  _arguments(again) {
+    return [this.writes ? "ranges=1" : "", again ? "repull=1" : ""].filter((each) => each).join("&")
+  }
+
+  async _connect() {
+    if (FINAL.has(this.state) || this._connecting || this._connection?.socket != null) {
+      return
+    }
+    this._connecting = true
+    clearTimeout(this._timer)
+    this.retry_at = null
+    try {
+      if (this.attempts > 1) {
+        await this._renew()
+      }
+      this._connection ??= this._make_connection()
+      this._connection.token = this.ticket
+      await within(PULL_TIMEOUT, this._connection.connect())
+      this._connected()
+    } catch (error) {
+      this._connecting = false
+      if (!FINAL.has(this.state)) {
+        this._abandon(error)
+        this._go_on(error)
+      }
+    } finally {
+      this._connecting = false
+    }
+  }
+
+  // A refused handshake looks to a page like a server that is away: ask over HTTP which it is.
+  async _renew() {
+    const {ticket, status, detail} = await this.renew()
+    if (ticket != null) {
+      this.ticket = ticket
+    } else if (status === 404) {
+      this._set_state("deleted")
+      throw new Error("the document was deleted")
+    } else if (status === 401 || status === 403) {
+      this._set_state("refused", detail)
+      throw new Error("the server refused")
+    }
+  }
+
+  _connected() {
+    this.attempts = 0
+    this._set_state("live")
+    this._send_offline()
+  }
+
+  // A document that BokehJS cannot build would fail again; a connection may come back.
+  _go_on(error) {
+    if (CONNECTION_TROUBLE.test(error.message)) {
+      this._schedule()
+    } else {
+      console.error(error)
+      this._set_state("failed", error.message)
+    }
+  }
+
+  // The pull failed on a socket that is still open, or the socket is already gone.
+  _abandon(error) {
+    const connection = this._connection
+    if (connection?.socket != null) {
+      this._drop_socket(connection)
+    }
+    this.detail = /^Error reply/.test(error.message) ? error.message.slice("Error reply ".length) : ""
+    if (connection != null && connection.session == null) {
+      connection.closed_permanently = true
+      this._connection = null
+    }
+  }
+
+  _drop_socket(connection) {
+    const {socket} = connection
+    connection.socket = null
+    socket.onclose = socket.onmessage = socket.onerror = socket.onopen = null
+    socket.close()
+    this._reset(connection)
+  }
+
+  // A new socket starts with a whole message, whatever the last one was cut in.
+  _reset(connection) {
+    for (const reply of connection._pending_replies.values()) {
+      reply.reject(new Error("Disconnected"))
+    }
+    connection._pending_replies.clear()
+    connection._receiver = new connection._receiver.constructor()
+  }
+
+  _on_close(connection, event, reject) {
+    connection.socket = null
+    this._reset(connection)
+    reject(new Error(`Lost websocket connection, ${event.code}`))
+    if (connection !== this._connection || FINAL.has(this.state)) {
+      return
+    }
+    if (event.code === CLOSE_DELETED) {
+      this._set_state("deleted")
+    } else if (!this._connecting) {
+      this._lost(event.code)
+    }
+  }
+
+  _lost(code) {
+    this.attempts = 0
+    this._set_aside()
+    this._send_event(new this._messages.ConnectionLost(new WeakRef(this._connection), 0, null))
+    this._schedule(code === CLOSE_PULL_AGAIN ? 0 : code === CLOSE_RESTART ? 500 : undefined)
+  }
+
+  _schedule(delay = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.attempts)) {
+    const wait = delay * (0.5 + Math.random() / 2)
+    this.attempts += 1
+    this.retry_at = Date.now() + wait
+    this._set_state(this._waiting_state(), this.detail)
+    clearTimeout(this._timer)
+    this._timer = setTimeout(() => this._connect(), wait)
+  }
+
+  _waiting_state() {
+    if (this.attempts > LOST_AFTER) {
+      return "lost"
+    }
+    return this.document == null ? "connecting" : "reconnecting"
+  }
+
+  // Try at once, because somebody asks or the network is back.
+  retry() {
+    if (!FINAL.has(this.state)) {
+      this._connect()
+    }
+  }
+
+  _wake() {
+    addEventListener("online", () => this._look())
+    addEventListener("pageshow", (event) => event.persisted && this._look())
+    addEventListener("pagehide", () => this._flush())
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") {
+        this._look()
+      }
+    })
+  }
+
+  // After a sleep a socket may look open though nobody is at its other end.
+  async _look() {
+    const connection = this._connection
+    if (this.state !== "live" || connection?.session == null) {
+      this.retry()
+      return
+    }
+    const {socket} = connection
+    try {
+      await within(PROBE_TIMEOUT, connection.session.force_roundtrip())
+    } catch {
+      if (connection.socket === socket && this.state === "live") {
+        this._drop_socket(connection)
+        this._lost(1006)
+      }
+    }
+  }
+
+  // -- the document ------------------------------------------------------------------------------
+
+  _adopt(session) {
+    const connection = this._connection
+    const {document} = session
+    this.document = document
+    connection.args_string = this._arguments(true)
+    session._document_changed = (event) => this._outgoing(event)
+    const apply = session._handle_patch.bind(session)
+    session._handle_patch = (message) => this._incoming(message, apply)
+    const replace = document.replace_with_json.bind(document)
+    document.replace_with_json = (json) => this._replace(replace, json)
+    this._prepare()
+  }
+
+  _prepare() {
+    const {document} = this
+    document.config.setv({notify_connection_status: false}, {sync: false})
+    this._ranges.restore(document._all_models.values())
+  }
+
+  // BokehJS tells the server of every root that it puts in place of an old one, and keeps
+  // the emptied replacement in its list of documents.
+  _replace(replace, json) {
+    const {documents} = this.bk
+    const before = new Set(documents)
+    this._quiet += 1
+    try {
+      replace(json)
+      this._prepare()
+    } finally {
+      this._quiet -= 1
+      documents.splice(0, documents.length, ...documents.filter((each) => before.has(each)))
+    }
+    this._tell("replaced")
+    this._send_event(new this._messages.ClientReconnected())
+  }
+
+  _send_event(event) {
+    this.document?.event_manager.send_event(event)
+  }
+
+  _incoming(message, apply) {
+    const finish = this._ranges.incoming(message.content.events, this.document)
+    try {
+      apply(message)
+      finish()
+    } catch (error) {
+      console.error("a change could not be shown; the document is pulled again", error)
+      this._pull_again()
+      return
+    }
+    this._tell("patched")
+  }
+
+  _pull_again() {
+    const recent = Date.now() - (this._fault_at ?? 0) < FAULT_PAUSE
+    this._fault_at = Date.now()
+    this._drop_socket(this._connection)
+    this._lost(CLOSE_PULL_AGAIN)
+    if (recent) {
+      this._schedule(FAULT_PAUSE)
+    }
+  }
+
+  // -- sending -----------------------------------------------------------------------------------
+
+  _outgoing(event) {
+    if (!this.writes || this._quiet > 0 || !event.sync) {
+      return
+    }
+    const batch = event instanceof this._events.DocumentEventBatch ? event.events : [event]
+    const events = this._ranges.outgoing(batch.filter((each) => each.sync && this._is_wanted(each)))
+    if (events.length > 0) {
+      this._enqueue(events)
+    }
+  }
+
+  _is_wanted(event) {
+    if (event instanceof this._events.ModelChangedEvent) {
+      return !VIEW_STATE.has(event.attr)
+    }
+    return !(event.kind === "MessageSent" && event.msg_type === "bokeh_event"
+      && PAGE_EVENTS.has(event.msg_data?.event_name))
+  }
+
+  _enqueue(events) {
+    const queue = this.state === "live" ? this._queue : this._offline
+    for (const event of events) {
+      const key = this._key(event)
+      queue.delete(key)
+      if (queue === this._queue || this._is_plain(event)) {
+        queue.set(key, event)
+      }
+    }
+    if (queue === this._queue && this._sending == null) {
+      this._flush()
+      this._sending = setTimeout(() => {
+        this._sending = null
+        this._flush()
+      }, SEND_EVERY)
+    }
+  }
+
+  _key(event) {
+    return event instanceof this._events.ModelChangedEvent
+      ? `${event.model.id} ${event.attr}` : Symbol("once")
+  }
+
+  _flush() {
+    const {_connection: connection, document} = this
+    if (this._queue.size === 0 || this.state !== "live") {
+      return
+    }
+    const events = [...this._queue.values()].filter((event) => event.document === document)
+    this._queue.clear()
+    const {Message} = this.bk.require("protocol/message")
+    connection.send(Message.create("PATCH-DOC", {}, document.create_json_patch(events)))
+  }
+
+  // -- what a person changed while nobody listened -----------------------------------------------
+
+  _is_plain(event) {
+    const {value} = event
+    return event instanceof this._events.ModelChangedEvent
+      && (value == null || ["boolean", "number", "string"].includes(typeof value))
+  }
+
+  _set_aside() {
+    for (const [key, event] of this._queue) {
+      if (this._is_plain(event)) {
+        this._offline.set(key, event)
+      }
+    }
+    this._queue.clear()
+  }
+
+  _send_offline() {
+    const events = [...this._offline.values()]
+    this._offline.clear()
+    for (const {model, attr, value} of events) {
+      const today = this.document.get_model_by_id(model.id)
+      if (today != null && attr in today.properties) {
+        this._ranges.touch(today, attr)
+        today.setv({[attr]: value})
+      }
+    }
+  }
+}
+
+function within(time, promise) {
+  let timer
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("the server did not answer")), time)
+  })
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
+}

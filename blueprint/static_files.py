@@ -1,0 +1,58 @@
+"""Scripts and styles over HTTP, with addresses that browsers may keep for ever."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, request, url_for
+
+from bokeh_server.blueprint.assets import Asset, accepted_encodings
+from bokeh_server.blueprint.state import current_state
+
+__all__ = ["add_routes", "bokehjs_url", "own_url"]
+
+_FOR_EVER = "public, max-age=31536000, immutable"
+
+
+def add_routes(blueprint: Blueprint) -> None:
+    """Add the routes of this module."""
+    add = blueprint.add_url_rule
+    add("/bokeh/bokehjs/<version>/<file>", "bokehjs", _bokehjs)
+    add("/bokeh/static/<version>/<file>", "own_file", _own)
+
+
+def bokehjs_url(bundle: str) -> str:
+    """The address of one bundle of BokehJS, such as ``bokeh-widgets``."""
+    version = current_state().assets.bokeh_version
+    return url_for("bokeh_server.bokehjs", version=version, file=f"{bundle}.min.js")
+
+
+def own_url(name: str) -> str:
+    """The address of one of our own scripts and styles."""
+    version = current_state().assets.version
+    return url_for("bokeh_server.own_file", version=version, file=name)
+
+
+def _bokehjs(version: str, file: str) -> Response:
+    assets = current_state().assets
+    return _send(assets.bokehjs(version, file, _accepted()), keep=True)
+
+
+def _own(version: str, file: str) -> Response:
+    assets = current_state().assets
+    return _send(assets.own(file, _accepted()), keep=version == assets.version)
+
+
+def _accepted() -> frozenset[str]:
+    return accepted_encodings(request.headers.get("Accept-Encoding", ""))
+
+
+def _send(asset: Asset, *, keep: bool) -> Response:
+    answer = Response(asset.data, content_type=asset.mimetype)
+    if asset.encoding != "identity":
+        answer.headers["Content-Encoding"] = asset.encoding
+    answer.headers["Vary"] = "Accept-Encoding"
+    answer.headers["Cache-Control"] = _FOR_EVER if keep else "no-cache"
+    # Plots are embedded in pages of any origin, which may demand this of what they load.
+    answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    # Modules of another origin are only loaded where that origin says so. These files are no secret.
+    answer.headers["Access-Control-Allow-Origin"] = "*"
+    return answer

@@ -1,0 +1,30 @@
+"""What lists say about a document: everything that is known without loading it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from bokeh_server.permissions import Action, Actor, Resource, decide
+
+if TYPE_CHECKING:
+    from bokeh_server.documents import Engine
+    from bokeh_server.storage import DocumentRecord
+
+__all__ = ["summary"]
+
+
+def summary(record: DocumentRecord, actor: Actor, engine: Engine) -> dict[str, Any]:
+    """A document as JSON values, as ``actor`` sees it."""
+    resource = Resource(owner=record.owner, published=record.published)
+    return {
+        "docid": record.docid,
+        "title": record.title,
+        "owner": record.owner,
+        "seq": record.seq,
+        "published": record.published,
+        "created": record.created.isoformat(),
+        "changed": record.changed.isoformat(),
+        "plots": record.plots,
+        "viewers": engine.viewers(record.docid),
+        "rights": [action.value for action in Action if decide(actor, action, resource)],
+    }
