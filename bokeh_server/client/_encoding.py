@@ -22,7 +22,9 @@ __all__ = ["Encoder", "data_models", "document_parts", "is_source"]
 _MOST_EXACT = 2**53
 _PLAIN = frozenset({str, bool, type(None)})
 _NUMBERS = frozenset({int, float})
-_ORJSON_OPTIONS = orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_NON_STR_KEYS
+_ORJSON_OPTIONS = (
+    orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+)
 
 
 class _ModelEncoder(Serializer):

@@ -32,13 +32,14 @@ def content_batch(link: Link) -> Batch:
     title = document.title if link.pending.title or link.synced else link.title
     parts = document_parts(document, encoder.encode)
     content = {"doc": {**parts, "title": title, "roots": encoder.encode(document.roots)}}
+    body = encoder.pack(content)
     link.extras = extras(link)
     link.take()
     link.known.clear()
     attached = set(document.models)
     link.learn(model for model in encoder.fresh if model in attached)
     link.synced = True
-    return Batch("content", encoder.pack(content), list(document.models))
+    return Batch("content", body, list(document.models))
 
 
 def needs_content(link: Link) -> bool:
@@ -162,20 +163,30 @@ def _set_attributes(model: Model) -> Iterable[str]:
 
 
 def _write(link: Link, taken: Pending) -> Batch | None:
+    try:
+        return _written(link, taken)
+    except BaseException:  # a value that cannot be written: it waits until it is mended
+        link.give_back(taken)
+        raise
+
+
+def _written(link: Link, taken: Pending) -> Batch | None:
     document = link.document
     if _is_structural(taken):
         make_unique(document, link.knows)
         _send_returned_anew(link, taken)
     encoder = Encoder(list(link.known.values()))
     events = [*_root_events(link, encoder, taken), *_model_events(link, encoder, taken)]
+    events += _loose_events(link, encoder)
     events += [dict(event.to_serializable(encoder.serializer)) for event in taken.messages]
     if taken.title:
         events.append({"kind": "TitleChanged", "title": document.title})
     if not events:
         return None
+    body = encoder.pack({"events": events})
     link.forget_departed(taken)
     link.learn(encoder.fresh)
-    batch = Batch("changes", encoder.pack({"events": events}), [], encoder.fresh, taken)
+    batch = Batch("changes", body, [], encoder.fresh, taken)
     batch.models = _told(batch)
     return batch
 
@@ -213,6 +224,15 @@ def _model_events(link: Link, encoder: Encoder, taken: Pending) -> list[Event]:
         if link.knows(changes.model):
             events += _column_events(encoder, changes)
     return events
+
+
+def _loose_events(link: Link, encoder: Encoder) -> list[Event]:
+    # stored before they were in the document: what is there may be old, and is not written over
+    loose = [model for model in encoder.fresh if model.id in link.loose]
+    link.loose.difference_update(model.id for model in loose)
+    return [
+        _attribute_event(encoder, each, name) for each in loose for name in _set_attributes(each)
+    ]
 
 
 def _attribute_event(encoder: Encoder, model: Model, name: str) -> Event:

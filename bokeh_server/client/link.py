@@ -57,10 +57,14 @@ class Link:
     :ivar known: the models that the server has, by id.
     :ivar seq: the last change known to be in the local document.
     :ivar title: the stored document's title.
+    :ivar loose: ids of models that were stored while they were in no document.
+    :ivar extras: what no event tells of, as it was last sent.
     :ivar unconfirmed: a batch whose answer never came; it goes first, with the same key.
     """
 
-    def __init__(self, document: Document, docid: str, title: str) -> None:
+    def __init__(
+        self, document: Document, docid: str, title: str, loose: set[str] | None = None
+    ) -> None:
         self.docid = docid
         self.title = title
         self.synced = False
@@ -69,6 +73,7 @@ class Link:
         self.pending = Pending()
         self._reaction: Pending | None = None
         self.unconfirmed: Batch | None = None
+        self.loose = loose if loose is not None else set()
         self.extras: bytes | None = None
         self._document = weakref.ref(document)
         document.on_change(self._record)

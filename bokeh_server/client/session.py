@@ -28,7 +28,14 @@ from bokeh_server.client.batches import (
 )
 from bokeh_server.client.link import Batch, Link
 from bokeh_server.client.subscription import Subscription
-from bokeh_server.errors import BokehServerError, CallerError, ConnectionFailed, ServerFault
+from bokeh_server.errors import (
+    BokehServerError,
+    Conflict,
+    ConnectionFailed,
+    InvalidPatch,
+    ServerFault,
+    UnknownModel,
+)
 from bokeh_server.protocol.packing import unpack
 
 __all__ = ["Session"]
@@ -73,6 +80,7 @@ class Session(Documents):
         self.lock = threading.RLock()
         self.origin = uuid.uuid4().hex
         self._links: Links = weakref.WeakKeyDictionary()
+        self._loose: dict[str, set[str]] = {}
         self._subscriptions: list[Subscription] = []
         use_unique_ids()
 
@@ -144,7 +152,9 @@ class Session(Documents):
             docid = self.used()
             links = self._links.setdefault(doc, {})
             if docid not in links:
-                links[docid] = Link(doc, docid, self.title_of(docid))
+                links[docid] = Link(
+                    doc, docid, self.title_of(docid), self._loose.setdefault(docid, set())
+                )
             return links[docid]
 
     def link_for(self, doc: Document) -> Link:
@@ -169,6 +179,7 @@ class Session(Documents):
         """Store models that are in no document; pages can show them all the same."""
         found, content = loose_models(models)
         self.push(*content)
+        self._loose.setdefault(self.used(), set()).update(model.id for model in found)
         return found
 
     def _send(self, link: Link, batch: Batch | None) -> list[Model]:
@@ -195,7 +206,20 @@ class Session(Documents):
             _advise(error)
             raise
         link.unconfirmed = None
-        link.seq = max(link.seq, int(answer["seq"]))
+        before, link.seq = link.seq, max(link.seq, int(answer["seq"]))
+        if batch.kind == "changes" and int(answer["seq"]) != before + 1:
+            self._check_not_replaced(link)
+
+    def _check_not_replaced(self, link: Link) -> None:
+        """Somebody else has written too; a server drops changes to models that are gone."""
+        mine = {root.id for root in link.document.roots if link.knows(root)}
+        if mine and mine.isdisjoint(self.info(link.docid)["roots"]):
+            error = Conflict(
+                f"store changes of {link.title!r}",
+                "another program has replaced the document meanwhile",
+            )
+            _advise(error)
+            raise error
 
     # -- loading
 
@@ -311,8 +335,8 @@ def _raise_first(errors: list[Exception]) -> None:
 
 
 def _advise(error: BokehServerError) -> None:
-    if isinstance(error, CallerError) and error.code in ("invalid_patch", "unknown_model"):
+    if isinstance(error, InvalidPatch | UnknownModel | Conflict):
         error.add_note(
-            "If another program has replaced the document meanwhile, "
+            "If another program has replaced the document, "
             "store_document(doc, dirty_only=False) publishes this one again."
         )

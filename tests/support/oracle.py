@@ -96,7 +96,12 @@ class OracleServer:
 
     def _info(self, docid: str) -> dict[str, Any]:
         stored = self.documents[docid]
-        return {"docid": docid, "title": stored.document.title, "seq": stored.seq}
+        return {
+            "docid": docid,
+            "title": stored.document.title,
+            "seq": stored.seq,
+            "roots": [root.id for root in stored.document.roots],
+        }
 
     def _content(self, stored: StoredDocument) -> Answer:
         encoder = Encoder()
