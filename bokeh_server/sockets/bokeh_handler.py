@@ -20,10 +20,11 @@ from bokeh_server.protocol.messages import (
     server_info,
 )
 from bokeh_server.protocol.patches import parse_json, parse_patch
-from bokeh_server.sockets.connection import PULL_AGAIN, Connection
+from bokeh_server.sockets.connection import Connection
 from bokeh_server.sockets.limits import Limits
 from bokeh_server.sockets.source import LiveSource
 from bokeh_server.sockets.tickets import Right
+from bokeh_server.sockets.writing import PULL_AGAIN
 
 __all__ = ["BokehHandler"]
 
@@ -108,7 +109,7 @@ class BokehHandler:
             data, following = self._source.resume(self._connection, cursor.seq)
         except UnknownDocument:
             return self._connection.close(DELETED, "the document was deleted")
-        if data is None:
+        if data is None or len(data) > self._limits.max_backlog:
             following.channel.unfollow(following)
             return self._connection.close(PULL_AGAIN, "fell too far behind")
         self._connection.send(data)
