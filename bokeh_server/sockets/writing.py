@@ -19,6 +19,7 @@ from bokeh_server.channels import Behind, Closed, Cursor, Entry
 from bokeh_server.sockets.control import close_frame
 
 if TYPE_CHECKING:
+    from bokeh_server.sockets.connection import Connection
     from bokeh_server.sockets.limits import Limits
     from bokeh_server.sockets.loop import SocketLoop
     from bokeh_server.sockets.takeover import Transport
