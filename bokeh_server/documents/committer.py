@@ -99,7 +99,7 @@ class Committer:
     def _reset(self) -> None:
         self._pid = os.getpid()
         self._waiting: deque[Pending] = deque()
-        self._wakeup = threading.Condition(threading.Lock())
+        self._wakeup = threading.Condition()
         self._thread: threading.Thread | None = None
 
     def submit(self, pending: Pending) -> None:

@@ -43,7 +43,9 @@ def change_entry(seq: int, applied: Applied, origin: str | None, *, echo: bool =
     """
     if applied.resync:
         return Entry(seq, None, origin, echo)
-    return Entry(seq, encode("PATCH-DOC", applied.events, applied.buffers), origin, echo)
+    return Entry(
+        seq, encode("PATCH-DOC", applied.events, applied.buffers, msgid=str(seq)), origin, echo
+    )
 
 
 def message_entry(

@@ -43,7 +43,7 @@ class Housekeeper:
 
     def _reset(self) -> None:
         self._pid = os.getpid()
-        self._wakeup = threading.Condition(threading.Lock())
+        self._wakeup = threading.Condition()
         self._errands: dict[LiveDocument, None] = {}
         self._thread: threading.Thread | None = None
 

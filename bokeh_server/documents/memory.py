@@ -72,7 +72,7 @@ class Memory:
         self._notify = notify
         self._keep = keep
         self._lock = threading.RLock()
-        self._settled = threading.Condition(threading.Lock())
+        self._settled = threading.Condition()
         self._pending = 0
         self._wire: WireDocument | None = None
         self._head = 0
