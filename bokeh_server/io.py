@@ -59,7 +59,7 @@ def output_server(
         session = Session(name=name, root_url=None if url == "default" else url)
     session.use_doc(docname)
     document = Document(title=docname)
-    session.link(document)
+    session.link(document).pinned = True
     if not clear:
         session.load_document(document)
     set_curdoc(document)

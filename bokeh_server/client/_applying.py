@@ -18,7 +18,8 @@ from bokeh.document.events import DocumentPatchedEvent
 from bokeh.model import Model
 
 from bokeh_server.client._comparing import same_value
-from bokeh_server.client._encoding import Encoder, is_source
+from bokeh_server.client._encoding import Encoder, data_models, is_source
+from bokeh_server.client.batches import extras
 from bokeh_server.client.link import Link
 from bokeh_server.errors import InvalidPatch
 
@@ -50,6 +51,7 @@ def merge_content(
     decoder = Deserializer(list(local.values()), setter=link.setter)
     decoded = _decode(decoder, [_pairs(updates), roots], buffers)
     if only is None:
+        _note_extras(link, content)
         _merge_roots(link, decoded[1], content.get("title"))
         _learn(link, seen)
     return _set_all(link, local, decoded[0])
@@ -72,6 +74,15 @@ def apply_patch(link: Link, content: bytes, buffers: Buffers) -> list[Exception]
         errors += _attempt(_apply_event, link, event)
     _learn(link, seen | set(link.known))
     return errors
+
+
+def _note_extras(link: Link, content: Any) -> None:
+    """From here on only what changed is sent, if viewers know this program's classes."""
+    if not link.synced:
+        told = {each.get("name") for each in content.get("defs") or [] if isinstance(each, dict)}
+        all_told = told.issuperset(cls.__qualified_model__ for cls in data_models())
+        link.extras = extras(link) if all_told else b""
+        link.synced = True
 
 
 def _local_models(link: Link) -> dict[str, Model]:

@@ -32,7 +32,7 @@ class Documents(Server):
     @property
     def userinfo(self) -> dict[str, Any]:
         """Who the server takes us for, and our documents: ``{"username", "docs": [...]}``."""
-        info: dict[str, Any] = self.http.get(self.http.url("userinfo", slash=True)).json()
+        info: dict[str, Any] = self.http.get(self.http.url("userinfo", slash=True))
         return info
 
     def find_doc(self, name: str) -> str:
@@ -71,12 +71,12 @@ class Documents(Server):
     def _find(self, title: str) -> dict[str, Any] | None:
         url = self.http.url("doc", slash=True)
         try:
-            answer = self.http.request("GET", url, params={"title": title}, retries=())
+            answer = self.http.get(url, retries=(), title=title)
         except NotFound as error:
             if type(error) is not UnknownDocument:
                 raise self._not_ours(error) from None
             return None
-        return self._noted(answer.json())
+        return self._noted(answer)
 
     def _not_ours(self, error: NotFound) -> BokehServerError:
         return ConnectionFailed(
@@ -89,7 +89,7 @@ class Documents(Server):
 
         :raises UnknownDocument: there is none of this docid.
         """
-        info: dict[str, Any] = self.http.get(self.http.url("doc", docid, slash=True)).json()
+        info: dict[str, Any] = self.http.get(self.http.url("doc", docid, slash=True))
         return self._noted(info)
 
     def _noted(self, info: dict[str, Any]) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class Documents(Server):
         if (typename is None) != (objid is None):
             raise ValueError("Could not pull: give both typename and objid, or neither.")
         path = [] if typename is None else [typename, str(objid)]
-        return self.http.get(self.http.url("bb", self.used(), *path, slash=True)).json()
+        return self.http.get(self.http.url("bb", self.used(), *path, slash=True))
 
     def push(self, *jsonobjs: dict[str, Any]) -> None:
         """Store models given as JSON: ``{"type": "object", "name", "id", "attributes"}``."""

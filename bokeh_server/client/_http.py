@@ -87,15 +87,19 @@ class Http:
         tail = "/".join(quote(part, safe="") for part in path)
         return f"{self.root_url}bokeh/{tail}{'/' if slash else ''}"
 
-    def get(self, url: str, *, packed: bool = False, **params: str) -> requests.Response:
-        """GET; tried again when the connection fails."""
-        headers = {"Accept": CONTENT_TYPE if packed else "application/json"}
-        return self.request("GET", url, headers=headers, params=params)
+    def get(self, url: str, *, retries: tuple[float, ...] = RETRIES, **params: str) -> Any:
+        """GET JSON; tried again when the connection fails."""
+        headers = {"Accept": "application/json"}
+        return _json(self.request("GET", url, headers=headers, params=params, retries=retries))
+
+    def get_packed(self, url: str) -> bytes:
+        """GET a packed body."""
+        content: bytes = self.request("GET", url, headers={"Accept": CONTENT_TYPE}).content
+        return content
 
     def post(self, url: str, value: object = None, *, method: str = "POST") -> Any:
         """Send JSON, once, and give the JSON answer."""
-        answer = self.request(method, url, json=value, retries=())
-        return answer.json() if answer.content else None
+        return _json(self.request(method, url, json=value, retries=()))
 
     def send(self, method: str, url: str, body: bytes, key: str, origin: str) -> Any:
         """Send a packed body; tried again with the same key when the connection fails."""
@@ -105,7 +109,7 @@ class Http:
             "Bokeh-Origin": origin,
             "Accept": "application/json",
         }
-        return self.request(method, url, data=body, headers=headers).json()
+        return _json(self.request(method, url, data=body, headers=headers))
 
     def request(
         self, method: str, url: str, *, retries: tuple[float, ...] = RETRIES, **options: Any
@@ -141,6 +145,15 @@ class Http:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+
+def _json(answer: requests.Response) -> Any:
+    try:
+        return answer.json()
+    except ValueError:
+        raise ServerFault(
+            f"use {answer.url}", "what answers there is not a bokeh-server", "Check the address"
+        ) from None
 
 
 def _reason(error: requests.RequestException) -> str:

@@ -10,7 +10,7 @@ from bokeh.model import Model
 from bokeh_server.client._encoding import Encoder, data_models, document_parts, is_source
 from bokeh_server.client._ids import make_loose_unique, make_unique
 from bokeh_server.client.link import Batch, Link
-from bokeh_server.client.pending import ColumnChanges, Pending, RootChange, Stream
+from bokeh_server.client.pending import ColumnChanges, Pending, RootChange, Stream, refers
 
 __all__ = [
     "changes_batch",
@@ -79,7 +79,7 @@ def changes_batch(
 
 def reaction_batch(link: Link, reaction: Pending) -> Batch | None:
     """What callbacks changed, without what else waits, unless the structure changed."""
-    if _is_structural(reaction):
+    if reaction.structural:
         reaction.give_back(link.take())
     return _write(link, reaction) if reaction else None
 
@@ -100,6 +100,8 @@ def _loose(encoder: Encoder, model: Model) -> Any:
 
 def _select(link: Link, taken: Pending, objects: Sequence[Model]) -> tuple[Pending, Pending]:
     """Part what concerns the objects from the rest; what changes the structure stays together."""
+    if not taken.structural and _all_of(taken, objects):
+        return taken, Pending()
     wanted = _reachable(objects)
     chosen, rest = Pending(), Pending(messages=taken.messages, title=taken.title)
     for key, model in taken.attributes.items():
@@ -112,6 +114,13 @@ def _select(link: Link, taken: Pending, objects: Sequence[Model]) -> tuple[Pendi
     if _concerns_structure(link, chosen, rest, wanted, objects):
         _move_structure(rest, chosen)
     return chosen, rest
+
+
+def _all_of(taken: Pending, objects: Sequence[Model]) -> bool:
+    # saves looking for everything that the objects refer to, in loops that store one source
+    ids = {each.id for each in objects}
+    changed = {model_id for model_id, _ in taken.attributes} | taken.sources.keys()
+    return changed <= ids and not taken.messages and not taken.title
 
 
 def _reachable(objects: Sequence[Model]) -> set[Model]:
@@ -137,11 +146,6 @@ def _move_structure(rest: Pending, chosen: Pending) -> None:
     chosen.stale, rest.stale = rest.stale, {}
     for key in [key for key, model in rest.attributes.items() if refers(model, key[1])]:
         chosen.attributes[key] = rest.attributes.pop(key)
-
-
-def refers(model: Model, attribute: str) -> bool:
-    """Whether the attribute can hold other models."""
-    return model.lookup(attribute).has_ref
 
 
 def _mark_all(link: Link, taken: Pending, objects: Sequence[Model]) -> None:
@@ -172,7 +176,7 @@ def _write(link: Link, taken: Pending) -> Batch | None:
 
 def _written(link: Link, taken: Pending) -> Batch | None:
     document = link.document
-    if _is_structural(taken):
+    if taken.structural:
         make_unique(document, link.knows)
         _send_returned_anew(link, taken)
     encoder = Encoder(list(link.known.values()))
@@ -189,12 +193,6 @@ def _written(link: Link, taken: Pending) -> Batch | None:
     batch = Batch("changes", body, [], encoder.fresh, taken)
     batch.models = _told(batch)
     return batch
-
-
-def _is_structural(taken: Pending) -> bool:
-    if taken.roots or taken.stale:
-        return True
-    return any(refers(model, name) for (_, name), model in taken.attributes.items())
 
 
 def _send_returned_anew(link: Link, taken: Pending) -> None:

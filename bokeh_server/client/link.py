@@ -54,6 +54,7 @@ class Link:
     so that such changes are not sent back.
 
     :ivar synced: whether the server's copy is known; until then a store replaces all of it.
+    :ivar pinned: made by ``output_server``: the local document goes nowhere else.
     :ivar known: the models that the server has, by id.
     :ivar seq: the last change known to be in the local document.
     :ivar title: the stored document's title.
@@ -68,6 +69,7 @@ class Link:
         self.docid = docid
         self.title = title
         self.synced = False
+        self.pinned = False
         self.seq = -1
         self.known: weakref.WeakValueDictionary[str, Model] = weakref.WeakValueDictionary()
         self.pending = Pending()
@@ -126,7 +128,12 @@ class Link:
                 each.sources[model.id].collapse()
 
     def _waiting(self) -> list[Pending]:
-        return [self.pending] if self._reaction is None else [self.pending, self._reaction]
+        waiting = [self.pending]
+        if self._reaction is not None:
+            waiting.append(self._reaction)
+        if self.unconfirmed is not None:
+            waiting.append(self.unconfirmed.sent)
+        return waiting
 
     @property
     def _sink(self) -> Pending:
@@ -141,6 +148,11 @@ class Link:
         """Let what was taken and not sent wait again."""
         taken.give_back(self.pending)
         self.pending = taken
+
+    def wait_too(self, reaction: Pending) -> None:
+        """Let what callbacks changed wait with the rest."""
+        reaction.give_back(self.pending)
+        self.pending = reaction
 
     def forget_departed(self, taken: Pending) -> None:
         """Drop models that left the document from what the server has; they may come back."""

@@ -15,7 +15,7 @@ import numpy as np
 from bokeh.document.events import MessageSentEvent
 from bokeh.model import Model
 
-__all__ = ["ColumnChanges", "Pending", "RootChange", "Stream"]
+__all__ = ["ColumnChanges", "Pending", "RootChange", "Stream", "refers"]
 
 #: most custom messages that wait for a server.
 MOST_MESSAGES = 1000
@@ -161,6 +161,11 @@ def _points(changes: list[Any]) -> int:
     return sum(1 if np.ndim(value) == 0 else np.size(value) for _, value in changes)
 
 
+def refers(model: Model, attribute: str) -> bool:
+    """Whether the attribute can hold other models."""
+    return model.lookup(attribute).has_ref
+
+
 @dataclass(frozen=True)
 class RootChange:
     """A root that came or went."""
@@ -189,6 +194,13 @@ class Pending:
         return bool(
             self.attributes or self.sources or self.roots or self.messages or self.title
         )  # a model that left is told by what made it leave
+
+    @property
+    def structural(self) -> bool:
+        """Whether it changes which models there are."""
+        if self.roots or self.stale:
+            return True
+        return any(refers(model, name) for (_, name), model in self.attributes.items())
 
     def source(self, model: Model) -> ColumnChanges:
         """The column changes of a model, empty at first."""

@@ -21,7 +21,6 @@ from bokeh_server.client._websocket import WebSocket
 from bokeh_server.client.batches import (
     changes_batch,
     content_batch,
-    extras,
     loose_models,
     needs_content,
     reaction_batch,
@@ -142,15 +141,29 @@ class Session(Documents):
                 if link is None:
                     sent += self._upsert(models)
                 else:
-                    self._confirm(link)
-                    sent += self._send(link, changes_batch(link, models, dirty_only=dirty_only))
+                    sent += self._store(link, models, dirty_only)
             return sent
 
+    def _store(self, link: Link, models: list[Model], dirty_only: bool) -> list[Model]:
+        self._confirm(link)
+        if dirty_only and not link.pending:
+            return []
+        if link.pending.structural and needs_content(link):
+            self._merge(link)
+            return self._send(link, content_batch(link))
+        return self._send(link, changes_batch(link, models, dirty_only=dirty_only))
+
     def link(self, doc: Document) -> Link:
-        """What joins a local document to the document in use, made if need be."""
+        """What joins a local document to the document in use, made if need be.
+
+        A document of :func:`output_server` stays with the stored document it was made for.
+        """
         with self.lock:
             docid = self.used()
             links = self._links.setdefault(doc, {})
+            pinned = next((each for each in links.values() if each.pinned), None)
+            if pinned is not None:
+                return pinned
             if docid not in links:
                 links[docid] = Link(
                     doc, docid, self.title_of(docid), self._loose.setdefault(docid, set())
@@ -230,6 +243,7 @@ class Session(Documents):
         """
         with self.lock:
             link = self.link(doc)
+            self._confirm(link)
             if link.synced and link.seq == int(self.info(link.docid)["seq"]):
                 return
             _raise_first(self._merge(link))
@@ -245,15 +259,12 @@ class Session(Documents):
         content, seq, buffers = self._content(link)
         make_unique(link.document, link.knows)
         errors = merge_content(link, content, buffers)
-        if not link.synced:
-            self._now_synced(link)
         link.seq = seq
         return errors
 
     def _content(self, link: Link) -> tuple[Any, int, Any]:
         url = self.http.url("doc", link.docid, "content")
-        answer = self.http.get(url, packed=True)
-        content, buffers = unpack(answer.content, "the document that the server sent")
+        content, buffers = unpack(self.http.get_packed(url), "the document that the server sent")
         value = orjson.loads(content)
         return value["doc"], int(value["seq"]), buffers
 
@@ -284,7 +295,7 @@ class Session(Documents):
         """
         with self.lock:
             link = self.link(document)
-            if not link.synced and document.roots:
+            if not link.synced and (document.roots or link.pinned):
                 self.store_document(document)
         subscription = Subscription(self, link).start(timeout)
         self._subscriptions.append(subscription)
@@ -307,15 +318,18 @@ class Session(Documents):
         with self.lock:
             with link.reacting() as reaction:
                 errors = work()
-            if not link.synced:
-                self._now_synced(link)
-            self._confirm(link)
+            try:
+                self._confirm(link)
+            except BokehServerError:
+                link.wait_too(reaction)
+                raise
             self._send(link, reaction_batch(link, reaction))
             return errors
 
-    def _now_synced(self, link: Link) -> None:
-        link.synced = True
-        link.extras = extras(link)
+    def settle(self, link: Link) -> None:
+        """Send again what waits for an answer, so that what is pulled next contains it."""
+        with self.lock:
+            self._confirm(link)
 
     def close(self) -> None:
         """Stop to follow and close all connections."""

@@ -20,6 +20,7 @@ from bokeh_server.errors import (
     BokehServerError,
     ConnectionFailed,
     NotFound,
+    ServerFault,
     UnknownDocument,
 )
 from bokeh_server.protocol.messages import Message, Receiver
@@ -44,6 +45,9 @@ class Feed(Protocol):
 
     def open_socket(self, docid: str, query: str) -> WebSocket:
         """Connect to the WebSocket of a document."""
+
+    def settle(self, link: Link) -> None:
+        """Send again what waits for an answer."""
 
     def store_during(self, link: Link, work: Callable[[], list[Exception]]) -> list[Exception]:
         """Do something and store what changed in the document meanwhile."""
@@ -155,6 +159,8 @@ class Subscription:
                 self._tries = 0
         except OSError as error:
             _log.debug("no connection to the document %s: %s", self._link.docid, error)
+        except (ConnectionFailed, ServerFault) as error:
+            _log.debug("the document %s cannot be followed now: %s", self._link.docid, error)
         except BokehServerError as error:
             self._give_up(error)
         except Exception as error:
@@ -181,6 +187,7 @@ class Subscription:
     def _take(self, socket: WebSocket, message: Message) -> None:
         match message.msgtype:
             case "ACK":
+                self._session.settle(self._link)
                 for part in _pull_request():
                     socket.send(part)
             case "PULL-DOC-REPLY":
