@@ -35,7 +35,7 @@ def add_routes(blueprint: Blueprint) -> None:
 def _list(docid: str, typename: str | None = None) -> Response:
     readable(docid)
     document = current_state().engine.open(docid)
-    return jsonify(document.models(typename))
+    return jsonify([{"attributes": {}, **model} for model in document.models(typename)])
 
 
 def _show(docid: str, typename: str, modelid: str) -> Response:
@@ -44,7 +44,7 @@ def _show(docid: str, typename: str, modelid: str) -> Response:
 
 
 def _model(document: LiveDocument, typename: str, modelid: str) -> dict[str, Any]:
-    model: dict[str, Any] = document.model_json(modelid)
+    model: dict[str, Any] = {"attributes": {}, **document.model_json(modelid)}
     if model["name"] != typename:
         raise UnknownModel(
             f"find the {typename} {modelid}", f"that model is a {model['name']}", "Mend the address"

@@ -53,6 +53,6 @@ def _send(asset: Asset, *, keep: bool) -> Response:
     answer.headers["Cache-Control"] = _FOR_EVER if keep else "no-cache"
     # Plots are embedded in pages of any origin, which may demand this of what they load.
     answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    # Modules of another origin are only loaded where that origin says so. These files are no secret.
+    # A page of another origin loads our modules only where this allows it; they are no secret.
     answer.headers["Access-Control-Allow-Origin"] = "*"
     return answer

@@ -71,6 +71,7 @@ export class Stage {
       }
     }
     old.forEach((model) => this._remove(model))
+    this.element.querySelector(":scope > .loading")?.remove()
     this._sort(wanted)
     this._notify_idle(wanted)
     await show_notifications(this.session)
@@ -135,6 +136,8 @@ export class Stage {
     const view = await manager.build_view(model)
     this.shown.set(model, {view, slot})
     view.build?.(slot)
+    slot.toggleAttribute("data-wide", stretches(view, "width_policy"))
+    slot.toggleAttribute("data-tall", stretches(view, "height_policy"))
   }
 
   _remove(model) {
@@ -160,6 +163,12 @@ export class Stage {
       }
     }
   }
+}
+
+// Whether the view wants all the room there is; only known once it is built.
+function stretches(view, policy) {
+  return view.box_sizing?.()[policy] === "max"
+    || (view.child_views ?? []).some((child) => stretches(child, policy))
 }
 
 function has_view(model) {
