@@ -2,12 +2,15 @@
 
 There is no queue per follower: one that is slow keeps its cursor and costs nobody anything.
 A follower is woken only when it had taken everything, so a stalled one is not even visited.
+
+Whoever publishes holds the lock for a moment; whoever takes entries holds none, for that is done
+for every viewer of every change. It is safe by order: :meth:`Channel.publish` first moves the head
+and then collects who is ready, a follower first says that it is ready and then looks at the head.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -61,13 +64,14 @@ class Cursor:
     :ivar ready: whether it had everything when it last asked.
     """
 
-    __slots__ = ("_position", "channel", "follower", "ready", "seq")
+    __slots__ = ("_active", "_position", "channel", "follower", "ready", "seq")
 
     def __init__(self, channel: Channel, follower: Follower, position: int, seq: int) -> None:
         self.channel = channel
         self.follower = follower
         self.seq = seq
         self.ready = False
+        self._active = True
         self._position = position
 
 
@@ -91,6 +95,10 @@ class Closed:
     code: int
 
 
+#: something was published while a follower found that nothing was left.
+_MORE: Final = Behind(-1)
+
+
 class Channel:
     """The live feed of one document; every method may be called from any thread.
 
@@ -104,6 +112,7 @@ class Channel:
         "_closed",
         "_cursors",
         "_dropped",
+        "_head",
         "_lock",
         "_max_bytes",
         "_max_entries",
@@ -116,8 +125,9 @@ class Channel:
         self._max_entries = max_entries
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._ring: deque[Entry] = deque()
-        self._base = 0
+        #: position -> entry, for every position from base to head.
+        self._ring: dict[int, Entry] = {}
+        self._base = self._head = 0
         self._bytes = 0
         self._newest = 0
         self._dropped = 0
@@ -159,6 +169,7 @@ class Channel:
     def unfollow(self, cursor: Cursor) -> None:
         """Forget a cursor; forgetting it twice does no harm."""
         with self._lock:
+            cursor._active = False
             self._cursors.discard(cursor)
             self._ready.pop(cursor, None)
 
@@ -169,20 +180,18 @@ class Channel:
             :class:`Behind`: it has fallen out of the ring; its cursor stays where it is.
             :class:`Closed`: nothing more will come.
         """
-        follower = cursor.follower
-        with self._lock:
-            if self._closed is not None:
-                return self._closed
-            while (index := cursor._position - self._base) < len(self._ring):
-                if index < 0:
-                    return Behind(cursor.seq)
-                entry = self._ring[index]
-                cursor._position += 1
-                if self._is_for(entry, cursor, follower):
-                    self._mark(cursor)
-                    return entry
-            self._mark(cursor)
-            return None
+        while True:
+            entry = self._ring.get(cursor._position)
+            if entry is None:
+                last = self._none_left(cursor)
+                if last is not _MORE:
+                    return last
+                continue
+            cursor._position += 1
+            if cursor._position == self._head:
+                self._mark(cursor)
+            if self._is_for(entry, cursor):
+                return entry
 
     def close(self, code: int) -> None:
         """End the feed: every follower gets :class:`Closed`, now or when it next asks.
@@ -193,46 +202,66 @@ class Channel:
             if self._closed is not None:
                 return
             self._closed = Closed(code)
-            self._ring.clear()
+            self._ring = {}
             ready = self._take_ready()
         for cursor in ready:
             cursor.follower.wake()
 
-    def _take_ready(self) -> dict[Cursor, None]:
+    def _take_ready(self) -> list[Cursor]:
         ready, self._ready = self._ready, {}
-        for cursor in ready:
+        cursors = list(ready)
+        for cursor in cursors:
             cursor.ready = False
-        return ready
+        return cursors
 
-    def _is_for(self, entry: Entry, cursor: Cursor, follower: Follower) -> bool:
+    def _none_left(self, cursor: Cursor) -> Behind | Closed | None:
+        with self._lock:
+            if self._closed is not None:
+                return self._closed
+            if cursor._position < self._base:
+                return Behind(cursor.seq)
+            if cursor._position < self._head:
+                return _MORE
+            self._mark(cursor)
+            return None
+
+    def _mark(self, cursor: Cursor) -> None:
+        """Have it woken by what comes next; then see whether that has come already."""
+        if not cursor._active:
+            return
+        cursor.ready = True
+        self._ready[cursor] = None
+        if cursor._position != self._head or self._closed is not None:
+            cursor.ready = False
+
+    @staticmethod
+    def _is_for(entry: Entry, cursor: Cursor) -> bool:
         if not entry.transient:
             if entry.seq <= cursor.seq:
                 return False
             cursor.seq = entry.seq
-        if entry.scripts_only and not follower.is_script:
+        if entry.origin is None and not entry.scripts_only:
+            return True
+        if entry.scripts_only and not cursor.follower.is_script:
             return False
-        return entry.origin is None or entry.echo or entry.origin != follower.origin
-
-    def _mark(self, cursor: Cursor) -> None:
-        head = self._base + len(self._ring)
-        if cursor._position >= head and not cursor.ready and cursor in self._cursors:
-            cursor.ready = True
-            self._ready[cursor] = None
+        return entry.echo or entry.origin != cursor.follower.origin
 
     def _after(self, seq: int | None) -> int:
-        position = self._base + len(self._ring)
         if seq is None:
-            return position
+            return self._head
         if seq < self._dropped:
             return self._base - 1
-        for entry in reversed(self._ring):
+        position = self._head
+        while position > self._base:
+            entry = self._ring[position - 1]
             if not entry.transient and entry.seq <= seq:
                 break
             position -= 1
         return position
 
     def _append(self, entry: Entry) -> None:
-        self._ring.append(entry)
+        self._ring[self._head] = entry
+        self._head += 1
         self._bytes += len(entry.data or b"")
         if not entry.transient:
             self._newest = entry.seq
@@ -242,7 +271,7 @@ class Channel:
             self._drop_oldest()
 
     def _drop_oldest(self) -> None:
-        gone = self._ring.popleft()
+        gone = self._ring.pop(self._base)
         self._base += 1
         self._bytes -= len(gone.data or b"")
         if not gone.transient:

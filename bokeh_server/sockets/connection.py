@@ -95,9 +95,10 @@ class Connection(WritingHalf):
 
     def _is_clogged(self) -> bool:
         """Whether the peer should first read what we have for it."""
-        with self._loop.lock:
-            self._resume = self._writing and self._backlog > self._loop.limits.max_replies
-            return self._resume
+        self._resume = True
+        if not self._is_writing or self._backlog <= self._loop.limits.max_replies:
+            self._resume = False
+        return self._resume
 
     def _handle(self, data: bytes) -> None:
         if self._state >= ENDING:
@@ -167,6 +168,6 @@ class Connection(WritingHalf):
             log.info("A WebSocket was closed: its peer did not answer a ping")
             return self._abort()
         self._due = now + min(limits.ping_interval, limits.stall_timeout)
-        if not self._writing:
+        if not self._is_writing:
             self._pinged = now
             self.send(ping_frame())

@@ -4,6 +4,8 @@ Two tokens guard a connection, each held by one thread or greenlet at a time:
 whoever *writes* sends until the socket is full or nothing is left,
 and whoever *reads* handles what arrived, message after message.
 While the socket is full the write token stays with the loop, which goes on when there is room.
+Taking and giving back the write token needs no lock, for it is done for every viewer of every
+change: a list that holds one item while the token is free, so that ``pop`` takes it.
 The socket is closed by whoever gives back the last token.
 """
 
@@ -82,8 +84,8 @@ class WritingHalf:
         "_resume",
         "_sock",
         "_state",
+        "_token",
         "_view",
-        "_writing",
         "handler",
     )
 
@@ -97,7 +99,8 @@ class WritingHalf:
         self._backlog = self._own = 0
         self._view: bytes | memoryview | None = None
         self._state: int = OPEN
-        self._writing = self._again = self._finished = self._resume = False
+        self._token = [None]
+        self._again = self._finished = self._resume = False
         self._reading = True
         self._progress = 0.0
         self._due = loop.first_due(loop.now(), sock.fileno())
@@ -158,34 +161,54 @@ class WritingHalf:
 
     def wake(self) -> None:
         """Send what there is to send, unless somebody is at it; never blocks, never raises."""
-        with self._loop.lock:
-            if self._writing:
-                self._again = True
-                return
-            self._writing = True
+        self._again = True
+        try:
+            self._token.pop()
+        except IndexError:
+            return
         self._write()
 
     def on_writable(self) -> None:
         """Go on after the socket was full; called by the loop, which held the token."""
         self._write()
 
+    @property
+    def _is_writing(self) -> bool:
+        return not self._token
+
     def _write(self) -> None:
-        try:
-            while self._send_all() and not self._give_back_writing():
-                pass
-        except OSError:
-            self._abort()
-            self._give_back_writing()
-        except Exception:
-            log.exception("Writing to a WebSocket failed")
-            self._abort()
-            self._give_back_writing()
+        """Send all there is; called with the token, which is given back or left to the loop."""
+        while True:
+            self._again = False
+            try:
+                if not self._send_all():
+                    return
+            except OSError:
+                self._abort()
+            except Exception:
+                log.exception("Writing to a WebSocket failed")
+                self._abort()
+            self._progress = 0.0
+            self._token.append(None)
+            if self._state >= ENDING or self._resume:
+                self._after_writing()
+            if not self._again and self._out is None:
+                return
+            try:
+                self._token.pop()
+            except IndexError:
+                return
 
     def _send_all(self) -> bool:
         """Send until nothing is left (true) or the socket is full (false: the loop goes on)."""
         send = self._sock.send
         turn = TURN
-        while (view := self._view or self._next()) is not None:
+        while True:
+            view = self._view
+            if view is None:
+                view = self._next_queued() if self._out is not None else self._next_entry()
+                if view is None:
+                    return True
             if self._state == ENDED:
                 return True
             try:
@@ -198,7 +221,6 @@ class WritingHalf:
             self._view = None
             if turn <= 0:
                 return self._wait_for_room(None, sent)
-        return True
 
     def _wait_for_room(self, view: bytes | memoryview | None, sent: int) -> bool:
         if view is not None:
@@ -208,39 +230,30 @@ class WritingHalf:
         self._loop.watch_write(cast("Connection", self))
         return False
 
-    def _give_back_writing(self) -> bool:
-        """Give back the token; false: there is more to send meanwhile."""
+    def _after_writing(self) -> None:
+        """Do what waited until all was sent: hang up, read on, or close the socket."""
         with self._loop.lock:
-            if (self._again or self._out is not None) and self._state != ENDED:
-                self._again = False
-                return False
-            self._writing = False
-            self._progress = 0.0
             resume, self._resume = self._resume and self._state != ENDED, False
             finish = self._may_finish()
-            if self._state == ENDING:
+            if self._state == ENDING and self._out is None and not self._is_writing:
                 self._hang_up(socket.SHUT_WR)
         if finish:
             self._finish()
         if resume:
             self._loop.watch_read(cast("Connection", self))
-        return True
 
-    def _next(self) -> bytes | memoryview | None:
-        if self._out is not None:
-            return self._next_queued()
+    def _next_entry(self) -> bytes | None:
         cursor = self._cursor
         if cursor is None or cursor.ready or self._state != OPEN:
             return None
-        match cursor.channel.next(cursor):
-            case Entry(data=bytes() as data):
-                return data
+        entry = cursor.channel.next(cursor)
+        if type(entry) is Entry and entry.data is not None:
+            return entry.data
+        match entry:
             case Entry():
                 self.close(PULL_AGAIN, "the document must be pulled again")
-                return self._next()
             case Closed(code=code):
                 self.close(code, "the document is gone")
-                return self._next()
             case Behind():
                 self._fall_behind(cursor)
         return None
@@ -310,7 +323,7 @@ class WritingHalf:
 
     def _may_finish(self) -> bool:
         """Whether both tokens are back and nobody has finished yet; the lock is held."""
-        if self._state != ENDED or self._finished or self._reading or self._writing:
+        if self._state != ENDED or self._finished or self._reading or self._is_writing:
             return False
         self._finished = True
         return True
