@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
+
 from support.browser import Api, chromium, open_page
 from support.server import RunningServer, running_server
 

@@ -11,6 +11,7 @@ from bokeh.layouts import column
 from bokeh.models import ColumnDataSource, Slider
 from bokeh.plotting import figure
 from playwright.sync_api import Page
+
 from support.browser import Api, wait_live, wait_until
 
 pytestmark = pytest.mark.browser

@@ -14,10 +14,15 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 __all__ = ["Api", "ValueOf", "chromium", "open_page", "wait_live", "wait_until"]
 
 EXECUTABLE = "/usr/bin/chromium"
-ARGUMENTS = (
-    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update "
-    "--disable-sync --no-first-run --disable-quic"
-).split()
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-quic",
+]
 WAIT_SECONDS = 20.0
 
 #: what a page may write to its console without anything being wrong.
