@@ -78,7 +78,7 @@ def read_archive(data: bytes, name: str) -> Archive:
     if head.get("version") != VERSION:
         raise _unreadable(name, f"its form {head.get('version')!r} is not {VERSION}, as known here")
     title, doc = head.get("title"), head.get("doc")
-    if not isinstance(title, str) or not isinstance(doc, dict):
+    if not isinstance(title, str) or not isinstance(doc, dict) or "roots" not in doc:
         raise _unreadable(name, "it has no title or no document in it")
     return Archive(title, str(head.get("bokeh")), int(head.get("seq") or 0), doc, buffers)
 

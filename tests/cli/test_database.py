@@ -1,0 +1,44 @@
+"""``bokeh-server db``: which revision the database is at, and upgrading it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from support.command import run_command
+
+
+def test_upgrade_makes_a_database_and_current_tells_its_revision(tmp_path: Path) -> None:
+    """A fresh database is brought to the head; doing it again changes nothing."""
+    where = ("--database", f"sqlite:///{tmp_path}/a.db")
+    assert "there is no such file" in run_command(tmp_path, "db", "current", *where).stderr
+    assert "Upgraded from nothing" in run_command(tmp_path, "db", "upgrade", *where).stdout
+    before = (tmp_path / "a.db").read_bytes()
+    assert "already" in run_command(tmp_path, "db", "upgrade", *where).stdout
+    assert (tmp_path / "a.db").read_bytes() == before
+    done = run_command(tmp_path, "db", "current", *where)
+    assert done.stdout.split()[1] == f"sqlite:///{tmp_path}/a.db"
+    assert done.stdout.split()[0].isalnum()
+
+
+def test_the_database_may_be_named_at_any_place(tmp_path: Path) -> None:
+    """Before ``db``, after it, after the command and in the environment: all the same."""
+    url = f"sqlite:///{tmp_path}/a.db"
+    assert run_command(tmp_path, "--database", url, "db", "upgrade").returncode == 0
+    for words in (
+        ("--database", url, "db", "current"),
+        ("db", "--database", url, "current"),
+        ("db", "current", "--database", url),
+        ("--database", "sqlite:////none", "db", "current", "--database", url),
+    ):
+        assert url in run_command(tmp_path, *words).stdout
+    assert url in run_command(tmp_path, "db", "current", BOKEH_SERVER_DATABASE=url).stdout
+
+
+def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
+    """Neither command touches some other file."""
+    (tmp_path / "a.db").write_bytes(b"x" * 5000)
+    for command in ("current", "upgrade"):
+        done = run_command(tmp_path, "db", command, "--database", f"sqlite:///{tmp_path}/a.db")
+        assert done.returncode == 1
+        assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert (tmp_path / "a.db").read_bytes() == b"x" * 5000
