@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -135,12 +136,19 @@ def test_a_directory_in_the_way(tmp_path: Path) -> None:
         Store.open(f"sqlite:///{tmp_path}")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere: run as another user")
-def test_a_directory_that_may_not_be_written(tmp_path: Path) -> None:
+def test_a_directory_that_may_not_be_written() -> None:
     """An unwritable directory is told in one line."""
-    tmp_path.chmod(0o500)
-    with pytest.raises(ConfigurationError, match="Permission denied"):
-        Store.open(f"sqlite:///{tmp_path / 'x.sqlite'}")
+    directory = tempfile.mkdtemp()
+    os.chmod(directory, 0o555)
+    user = os.geteuid()
+    try:
+        if user == 0:
+            os.seteuid(65534)  # root may write everywhere
+        with pytest.raises(ConfigurationError, match="Permission denied"):
+            Store.open(f"sqlite:///{directory}/x.sqlite")
+    finally:
+        os.seteuid(user)
+        os.rmdir(directory)
 
 
 def test_the_file_is_private(tmp_path: Path) -> None:

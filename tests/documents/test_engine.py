@@ -1,0 +1,267 @@
+"""Documents in memory: opening, leaving, snapshots, hints."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from bokeh_server.channels import MemoryBroker
+from bokeh_server.documents import Engine, Limits, LiveDocument
+from bokeh_server.errors import StorageFull, StorageUnavailable, TitleTaken, UnknownDocument
+from bokeh_server.protocol import Patch
+from bokeh_server.storage import Store
+from support.documents import TestFollower, doc_json, run_together, set_value, stream
+
+QUICK = Limits(idle_seconds=0.05, housekeeping_seconds=0.02)
+
+
+def wait_for(condition: Callable[[], object], seconds: float = 20) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it does not happen"
+        time.sleep(0.01)
+
+
+def made(engine: Engine) -> LiveDocument:
+    """A document with content."""
+    document = engine.open(engine.create("ada", "line").docid)
+    document.replace(doc_json(), {}, actor="ada")
+    return document
+
+
+def test_constructing_starts_no_thread(store: Store) -> None:
+    """Threads come with the first document, so that a server may fork before."""
+    before = threading.enumerate()
+    engine = Engine(store)
+    engine.create("ada", "line")
+    engine.list("ada")
+    assert threading.enumerate() == before
+    engine.close()
+
+
+def test_documents_are_created_found_and_listed(engine: Engine) -> None:
+    """The engine gives what the store has."""
+    record = engine.create("ada", "line")
+    assert engine.find("ada", "line") == record
+    assert engine.get(record.docid) == record
+    assert engine.list("ada") == engine.list() == [record]
+    assert engine.publish(record.docid, True).published
+    with pytest.raises(TitleTaken):
+        engine.create("ada", "line")
+
+
+@pytest.mark.parametrize("docid", ["", "none", "../../x", "a\0b", "\ud800", "x" * 10_000])
+def test_a_document_that_is_not_there(engine: Engine, docid: str) -> None:
+    """Whatever is asked for, an unknown document is unknown; no memory is kept of it."""
+    with pytest.raises(UnknownDocument):
+        engine.open(docid)
+    for action in (engine.delete, lambda d: engine.publish(d, True)):
+        with pytest.raises(UnknownDocument):
+            action(docid)
+    assert engine.viewers(docid) == 0
+    gc.collect()
+    assert not engine._known
+
+
+def test_a_document_is_loaded_once(
+    engine: Engine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twenty who open a document at once get the same one, read once."""
+    other = Engine(store)
+    docid = made(other).docid
+    other.close()
+    reads: list[str] = []
+    latest = store.snapshots.latest
+
+    def slow(docid: str) -> object:
+        reads.append(docid)
+        time.sleep(0.05)
+        return latest(docid)
+
+    monkeypatch.setattr(store.snapshots, "latest", slow)
+    opened: list[LiveDocument] = []
+    run_together(lambda: opened.append(engine.open(docid)) for _ in range(20))
+    assert len(set(map(id, opened))) == 1
+    assert reads == [docid]
+
+
+def test_an_idle_document_leaves_memory(store: Store) -> None:
+    """Nobody uses it: a snapshot is written and it goes; whoever holds it finds it again."""
+    engine = Engine(store, limits=QUICK)
+    live = made(engine)
+    live.apply(set_value(5), actor="ada")
+    wait_for(lambda: not engine._in_memory())
+    snapshot = store.snapshots.latest(live.docid)
+    assert snapshot is not None
+    assert snapshot.seq == 2
+    assert live._wire is None
+    assert live.apply(set_value(6), actor="ada") == 3
+    assert engine.open(live.docid) is live
+    engine.close()
+
+
+def test_a_followed_document_stays(store: Store) -> None:
+    """While somebody follows, a document stays in memory."""
+    engine = Engine(store, limits=QUICK)
+    live = made(engine)
+    bob = TestFollower("bob")
+    bob.join(live)
+    time.sleep(0.3)
+    assert list(engine._in_memory()) == [live]
+    assert bob.cursor is not None
+    live.channel.unfollow(bob.cursor)
+    wait_for(lambda: not engine._in_memory())
+    engine.close()
+
+
+def test_leaving_memory_loses_no_change(store: Store) -> None:
+    """Writers and the housekeeper that takes their document away at every chance lose nothing."""
+    engine = Engine(store, limits=Limits(idle_seconds=0.0, housekeeping_seconds=0.001))
+    docid = made(engine).docid
+
+    def write(start: int) -> None:
+        for turn in range(30):
+            engine.open(docid).apply(stream(start + turn), actor="ada")
+            time.sleep(0.001)
+
+    run_together(lambda start=start: write(start) for start in (100, 200, 300, 400))
+    entries = engine.open(docid).model_json("d")["attributes"]["data"]["entries"]
+    rows = dict(entries)["x"][2:]
+    assert sorted(rows) == [start + turn for start in (100, 200, 300, 400) for turn in range(30)]
+    assert [r.seq for r in store.changes.after(docid, 0)] == list(range(1, 122))
+    engine.close()
+
+
+def test_snapshots_are_written_as_the_log_grows(store: Store) -> None:
+    """After so many changes a snapshot appears by itself, and old changes go."""
+    limits = Limits(snapshot_changes=20, keep_changes=5, keep_time=timedelta(0))
+    engine = Engine(store, limits=limits)
+    live = made(engine)
+    # a large document waits longer: this one is small enough
+    for value in range(60):
+        live.apply(set_value(value), actor="ada")
+    wait_for(lambda: (snapshot := store.snapshots.latest(live.docid)) and snapshot.seq >= 20)
+    wait_for(lambda: store.changes.after(live.docid, 0, 1)[0].seq > 10)
+    assert len(store.changes.after(live.docid, 0)) >= 5
+    engine.close()
+    again = Engine(store)
+    assert again.open(live.docid).seq == 61
+    assert again.open(live.docid).model_json("s")["attributes"]["value"] == 59
+    again.close()
+
+
+def test_recent_changes_are_kept(store: Store) -> None:
+    """Neither the last so many nor those of the last days go: whichever is more stays."""
+    limits = Limits(snapshot_changes=10, keep_changes=5, keep_time=timedelta(days=7))
+    engine = Engine(store, limits=limits)
+    live = made(engine)
+    for value in range(40):
+        live.apply(set_value(value), actor="ada")
+    wait_for(lambda: store.snapshots.latest(live.docid))
+    engine._housekeeper.compact(live)
+    assert len(store.changes.after(live.docid, 0)) == 41
+    engine.close()
+
+
+def test_a_snapshot_that_cannot_be_written(
+    store: Store, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A full disk costs the snapshot only: it is tried again later, not at every change."""
+    tries: list[int] = []
+
+    def full(docid: str, seq: int, body: bytes) -> bool:
+        tries.append(seq)
+        raise StorageFull("write a snapshot", "the disk is full")
+
+    engine = Engine(store, limits=Limits(snapshot_changes=5))
+    live = made(engine)
+    with monkeypatch.context() as patched:
+        patched.setattr(store.snapshots, "write", full)
+        for value in range(30):
+            live.apply(set_value(value), actor="ada")
+        wait_for(lambda: tries)
+        time.sleep(0.05)
+    assert len(tries) == 1
+    assert "disk is full" in caplog.text
+    engine.close()
+    assert store.snapshots.latest(live.docid) is not None
+
+
+def test_closing_writes_what_waits(store: Store) -> None:
+    """Changes that wait when the server stops are stored; later ones are refused."""
+    engine = Engine(store)
+    live = made(engine)
+    answers: list[object] = []
+
+    def write() -> None:
+        for _ in range(1000):
+            try:
+                answers.append(live.apply(set_value(1), actor="ada"))
+            except StorageUnavailable as error:
+                answers.append(error.code)
+                return
+
+    writers = [threading.Thread(target=write) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    time.sleep(0.1)
+    engine.close()
+    for writer in writers:
+        writer.join(20)
+    stored = [answer for answer in answers if answer != "unavailable"]
+    assert sorted(stored) == list(range(2, len(stored) + 2))
+    assert len(store.changes.after(live.docid, 1)) == len(stored)
+
+
+def test_watchers_hear_everything(engine: Engine) -> None:
+    """Creating, changing, viewers and deleting are told, until unsubscribed."""
+    heard: list[tuple[str, str]] = []
+    stop = engine.watch(lambda docid, what: heard.append((docid, what)))
+    engine.watch(lambda docid, what: 1 / 0)
+    live = made(engine)
+    bob = TestFollower("bob")
+    bob.join(live)
+    assert engine.viewers(live.docid) == 1
+    engine.publish(live.docid, True)
+    engine.delete(live.docid)
+    assert {docid for docid, _ in heard} == {live.docid}
+    whats = [what for _, what in heard]
+    assert whats == ["created", "changed", "viewers", "changed", "deleted"]
+    stop()
+    engine.create("ada", "other")
+    assert len(heard) == 5
+
+
+def test_hints_reach_other_engines(store: Store) -> None:
+    """Through a broker the followers of one process hear of another's changes at once."""
+    broker = MemoryBroker()
+    here, there = Engine(store, broker=broker), Engine(store, broker=broker)
+    live = made(here)
+    bob = TestFollower("bob")
+    bob.join(there.open(live.docid))
+    for value in range(10):
+        live.apply(set_value(value), actor="ada")
+    wait_for(lambda: bob.take() and bob.seqs[-1] == 11)
+    assert bob.seqs == list(range(2, 12))
+    here.delete(live.docid)
+    wait_for(lambda: bob.take() == [("closed", 4004)])
+    here.close()
+    there.close()
+
+
+def test_a_deleted_id_may_come_back(engine: Engine) -> None:
+    """A document that is imported again under its old id is a new one."""
+    live = made(engine)
+    engine.delete(live.docid)
+    engine.create("ada", "line", live.docid)
+    again = engine.open(live.docid)
+    assert again is not live
+    assert again.seq == 0
+    patch = Patch([{"kind": "TitleChanged", "title": "T"}], {})
+    assert again.apply(patch, actor="ada") == 1
