@@ -12,9 +12,12 @@ if __name__ == "__main__" and "pywsgi" in sys.argv:
 
     monkey.patch_all()
 
+import functools
 import gc
+import json
 import os
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,14 +25,14 @@ import flask
 import flask_sock
 
 from bokeh_server.blueprint.sock import Sock, Upgrade
-from bokeh_server.channels import Channel, Cursor
+from bokeh_server.channels import Channel, Cursor, Entry
 from bokeh_server.protocol import binary_frame, text_frame
 from bokeh_server.sockets import Connection, Limits, SocketLoop, check_origin
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Echo", "Viewer", "make_app"]
+__all__ = ["Echo", "Viewer", "large_message", "make_app"]
 
 
 class Echo:
@@ -69,10 +72,49 @@ class Viewer(Echo):
         self.connection.follow(self.channel.follow(self.connection))
 
 
+class Crowd(Echo):
+    """Lets many threads send at once on one connection; told ``go``."""
+
+    def received(self, data: str | bytes) -> None:
+        """Start them."""
+        for number in range(20):
+            threading.Thread(target=self.talk, args=(number,)).start()
+
+    def talk(self, number: int) -> None:
+        """Send messages of different sizes that can be recognised, each in two frames."""
+        for i in range(25):
+            name = f"{number}-{i}"
+            body = bytes([number]) * (1 + 1500 * i)
+            self.connection.send(text_frame(name.encode()), binary_frame(body), shared=True)
+            time.sleep(0)
+
+
+class Large(Echo):
+    """Sends 32 MB at once."""
+
+    def opened(self) -> None:
+        """Send it."""
+        self.connection.send(binary_frame(large_message()), shared=True)
+
+
+class Broken(Echo):
+    """A handler with a mistake in it."""
+
+    def received(self, data: str | bytes) -> None:
+        """Fail."""
+        raise ZeroDivisionError("the handler's own mistake")
+
+
+@functools.cache
+def large_message() -> bytes:
+    """Give 32 MB in which every place is different."""
+    return b"".join(n.to_bytes(8, "big") for n in range(4 * 2**20))
+
+
 def make_app(limits: Limits | None = None) -> flask.Flask:
     """Make the app; its loop and channel are in ``app.extensions``."""
     app = flask.Flask(__name__)
-    loop = SocketLoop(limits or Limits(max_message=20 * 2**20))
+    loop = SocketLoop(limits or Limits(**json.loads(os.environ.get("ECHO_LIMITS", "{}"))))
     channel = Channel()
     app.extensions["loop"], app.extensions["channel"] = loop, channel
     sock = Sock(lambda: loop, app)
@@ -96,6 +138,32 @@ def _declare(app: flask.Flask, sock: Sock, loop: SocketLoop, channel: Channel) -
         if not check_origin(handshake.origin, handshake.host, ()):
             flask.abort(403)
         return upgrade.adopt(Echo)
+
+    @sock.route("/crowd")
+    def crowd(upgrade: Upgrade) -> flask.Response:
+        return upgrade.adopt(Crowd)
+
+    @sock.route("/large")
+    def large(upgrade: Upgrade) -> flask.Response:
+        return upgrade.adopt(Large)
+
+    @sock.route("/broken")
+    def broken(upgrade: Upgrade) -> flask.Response:
+        return upgrade.adopt(Broken)
+
+    @app.post("/publish/<int:count>/<int:size>")
+    def publish(count: int, size: int) -> dict[str, float]:
+        started = time.perf_counter()
+        for _ in range(count):
+            app.extensions["seq"] = seq = app.extensions.get("seq", 0) + 1
+            channel.publish(Entry(seq, text_frame(f"{seq} ".encode().ljust(size, b"."))))
+            time.sleep(0)
+        return {"seconds": time.perf_counter() - started}
+
+    @app.post("/stop")
+    def stop() -> str:
+        loop.close()
+        return "closed"
 
     @app.get("/")
     def index() -> str:
