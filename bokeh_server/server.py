@@ -32,7 +32,18 @@ from bokeh_server.config import Settings
 from bokeh_server.errors import ConfigurationError
 from bokeh_server.httpd import HttpServer, Wsgi
 
-__all__ = ["StandaloneServer", "TrustedHosts", "create_app", "listen", "serve"]
+__all__ = [
+    "StandaloneServer",
+    "TrustedHosts",
+    "create_app",
+    "listen",
+    "prepare_data_dir",
+    "raise_file_limit",
+    "serve",
+    "set_up_logging",
+    "tls_context",
+    "trusted_names",
+]
 
 #: seconds that requests in work have to finish when the server is stopped.
 GRACE_SECONDS = 5.0

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = "bokeh_server"
-LINKED = ("blueprint", "migrations", "storage")
+from support.modules import LINKED, PACKAGE, ROOT, find_modules
+
 MOST_LINES = 450
 
 #: the standard library, and the types of WSGI that only type checkers know.
@@ -132,22 +131,7 @@ NOT_LOADED = {
 }
 
 
-def modules() -> dict[str, Path]:
-    """Every module of the package, by name; linked folders under their real paths."""
-    found = {}
-    for folder in (PACKAGE, *LINKED):
-        prefix = () if folder == PACKAGE else (PACKAGE,)
-        for directory, folders, files in os.walk(ROOT / folder):
-            folders[:] = [each for each in folders if each != "__pycache__"]
-            parts = (*prefix, *Path(directory).relative_to(ROOT).parts)
-            for file in files:
-                if file.endswith(".py"):
-                    name = ".".join((*parts, file.removesuffix(".py"))).removesuffix(".__init__")
-                    found[name] = Path(directory) / file
-    return found
-
-
-MODULES = modules()
+MODULES = find_modules()
 
 
 def room_of(module: str) -> str:

@@ -15,7 +15,7 @@ from bokeh_server.cli.tables import print_table
 from bokeh_server.config import Settings, setting_names
 from bokeh_server.errors import BokehServerError
 
-__all__ = ["bokeh_server", "run"]
+__all__ = ["bokeh_server", "print_settings", "run"]
 
 
 def _print_version(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
