@@ -5,7 +5,7 @@ import {explain, socket_url} from "./common.js"
 import {LiveSession} from "./session.js"
 import {Stage} from "./stage.js"
 
-const sessions = new Map()
+export const sessions = new Map()
 const renewals = new Map()
 let renewal_count = 0
 

@@ -122,7 +122,9 @@ export class LiveSession {
 
   // A refused handshake looks to a page like a server that is away: ask over HTTP which it is.
   async _renew() {
-    const {ticket, status, detail} = await this.renew()
+    const {ticket, status, detail} = await this.renew().catch(() => {
+      throw new Error("the server did not answer")
+    })
     if (ticket != null) {
       this.ticket = ticket
     } else if (status === 404) {

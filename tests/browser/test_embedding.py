@@ -1,0 +1,215 @@
+"""Live plots in pages of other origins, by a script tag alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from bokeh.document import Document
+from bokeh.models import Slider
+from bokeh.plotting import figure
+from playwright.sync_api import Page, expect
+
+from support.browser import Api, wait_until
+
+pytestmark = pytest.mark.browser
+
+Visit = Callable[[str], Page]
+
+
+class Site:
+    """Somebody else's web site, on a port of its own."""
+
+    def __init__(self) -> None:
+        self.pages: dict[str, tuple[str, dict[str, str]]] = {}
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                html, headers = site.pages.get(self.path, ("", {}))
+                self.send_response(200)
+                self.send_header("Content-Type", "text/html; charset=utf-8")
+                for name, value in headers.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(html.encode())
+
+            def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+                """Say nothing."""
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, args=(0.05,))
+        self.thread.start()
+
+    def add(self, path: str, body: str, **headers: str) -> str:
+        """Add a page and give its address."""
+        html = f"<!doctype html><html><head></head><body>{body}</body></html>"
+        self.pages[path] = html, {key.replace("_", "-"): value for key, value in headers.items()}
+        return self.url + path
+
+    def close(self) -> None:
+        """Stop."""
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    """A site of another origin."""
+    made = Site()
+    yield made
+    made.close()
+
+
+def tag(api: Api, element: str, docid: str, model: str, more: str = "") -> str:
+    """The script tag of one plot."""
+    query = f"docid={docid}&modelid={model}{more}"
+    src = f"{api.url}/bokeh/autoload.js/{element}?{query}"
+    return f'<script src="{src}" id="{element}" async></script>'
+
+
+@pytest.fixture
+def docid(api: Api, title: str) -> str:
+    """A document with two plots and a slider."""
+    document = Document()
+    for name in ("one", "two"):
+        plot = figure(name=name, width=300, height=200)
+        plot.line([1, 2], [1, 2])
+        document.add_root(plot)
+    document.add_root(Slider(name="amount", start=0, end=10, value=1, step=1))
+    return api.make(title, document)
+
+
+def canvases(page: Page) -> int:
+    """How many plots are drawn."""
+    return page.locator(".bk-Canvas").count()
+
+
+def test_several_tags_share_one_bokehjs_and_one_socket(
+    visit: Visit, api: Api, site: Site, docid: str
+) -> None:
+    """Three tags: plots where they stand, BokehJS loaded once, one socket, both ways live."""
+    body = f"<p>before</p>{tag(api, 'a', docid, 'one')}<p>between</p>"
+    body += tag(api, "b", docid, "two") + tag(api, "c", docid, "amount")
+    url = site.add("/three", body)
+    page = visit("about:blank")
+    sockets: list[str] = []
+    page.on("websocket", lambda socket: sockets.append(socket.url))
+    page.goto(url)
+    wait_until(lambda: canvases(page), 2)
+    page.wait_for_selector(".noUi-handle")
+    loads = "performance.getEntriesByType('resource').filter((it) => it.name.includes('{}')).length"
+    assert page.evaluate(loads.format("/bokeh.min.js")) == 1
+    assert page.evaluate(loads.format("/session.js")) == 1
+    assert len(sockets) == 1
+    parts = "[...document.body.children].map((it) => it.className || it.textContent).join()"
+    assert page.evaluate(parts).startswith("before,,bokeh-server-plot,between,,bokeh-server-plot")
+    slider = next(m["id"] for m in api.call("GET", f"/bokeh/bb/{docid}/Slider/"))
+    page.locator(".noUi-handle").focus()
+    page.keyboard.press("ArrowRight")
+    wait_until(lambda: api.attributes(docid, slider)["value"], 2)
+    api.set(docid, slider, "value", 9)
+    value = "Bokeh.documents[0].get_model_by_name('amount').value"
+    wait_until(lambda: page.evaluate(value), 9)
+
+
+def test_public_embeds_only_look(visit: Visit, api: Api, site: Site, docid: str) -> None:
+    """What is moved in a public embed stays in that page."""
+    slider = next(m["id"] for m in api.call("GET", f"/bokeh/bb/{docid}/Slider/"))
+    page = visit(site.add("/public", tag(api, "a", docid, "amount", "&public=true")))
+    page.locator(".noUi-handle").focus()
+    page.keyboard.press("ArrowRight")
+    page.wait_for_timeout(400)
+    assert api.attributes(docid, slider)["value"] == 1
+    api.set(docid, slider, "value", 4)
+    value = "Bokeh.documents[0].get_model_by_name('amount').value"
+    wait_until(lambda: page.evaluate(value), 4)
+
+
+def test_a_page_that_has_bokehjs_keeps_it(visit: Visit, api: Api, site: Site, docid: str) -> None:
+    """BokehJS of the same version that the page brought itself is used, not loaded again."""
+    import bokeh
+
+    own = f"{api.url}/bokeh/bokehjs/{bokeh.__version__}/bokeh.min.js"
+    page = visit(site.add("/has", f'<script src="{own}"></script>{tag(api, "a", docid, "one")}'))
+    page.evaluate("window.own = Bokeh")
+    wait_until(lambda: canvases(page), 1)
+    assert page.evaluate("window.own === Bokeh")
+    loads = "performance.getEntriesByType('resource').filter((it) => it.name === '{}').length"
+    assert page.evaluate(loads.format(own)) == 1
+
+
+def test_a_page_with_another_bokehjs_shows_both(
+    visit: Visit, api: Api, site: Site, docid: str
+) -> None:
+    """A page of another version keeps its own `Bokeh`, and the plot brings the one it needs."""
+    other = '<script>window.Bokeh = {version: "2.4.3", __bokeh__: true}</script>'
+    page = visit(site.add("/other", other + tag(api, "a", docid, "one")))
+    wait_until(lambda: canvases(page), 1)
+    assert page.evaluate("Bokeh.version") == "2.4.3"
+
+
+@pytest.mark.parametrize("missing", ["document", "model"])
+def test_what_is_not_there_is_told_in_the_page(
+    visit: Visit, api: Api, site: Site, docid: str, missing: str
+) -> None:
+    """An unknown document or plot leaves a message where the plot would be."""
+    script = tag(api, "a", docid, "nothing") if missing == "model" else tag(api, "a", "none", "one")
+    page = visit(site.add("/missing", script))
+    expect(page.get_by_role("status")).to_contain_text(
+        f"Could not {'find' if missing == 'model' else 'open'}"
+    )
+
+
+def test_a_policy_that_forbids_it_is_told(
+    visit: Visit, api: Api, site: Site, docid: str, problems: list[str]
+) -> None:
+    """Where the page's own policy lets only the tag itself load, the page says what failed."""
+    policy = f"script-src {api.url}/bokeh/autoload.js/ 'unsafe-inline'"
+    page = visit(site.add("/policy", tag(api, "a", docid, "one"), Content_Security_Policy=policy))
+    expect(page.get_by_role("status")).to_contain_text("could not be loaded")
+    assert problems
+    problems.clear()
+
+
+def test_bokehjs_that_does_not_load_is_told(
+    visit: Visit, api: Api, site: Site, docid: str, problems: list[str]
+) -> None:
+    """When BokehJS cannot be loaded the page says so, in embeds and in our own pages."""
+    page = visit("about:blank")
+    page.route("**/bokeh.min.js", lambda route: route.abort())
+    page.goto(site.add("/broken", tag(api, "a", docid, "one")))
+    expect(page.get_by_role("status")).to_contain_text("could not load")
+    page.goto(f"{api.url}/bokeh/doc/{docid}/show")
+    expect(page.locator("#notice")).to_contain_text("could not load")
+    problems.clear()
+
+
+def test_an_embed_outlives_a_lost_connection(
+    visit: Visit, api: Api, site: Site, docid: str
+) -> None:
+    """Cut off for longer than one attempt, an embed gets a new ticket and follows again."""
+    page = visit(site.add("/again", tag(api, "a", docid, "amount")))
+    page.wait_for_selector(".noUi-handle")
+    page.context.set_offline(True)
+    page.evaluate("Bokeh.documents[0] && 0")
+    page.evaluate(
+        """async () => {
+            const {sessions} = await import(
+                performance.getEntriesByType("resource").find((it) => it.name.includes("/embed.js")).name)
+            const session = await [...sessions.values()][0]
+            session._connection.socket.close()
+        }"""
+    )
+    expect(page.get_by_role("status")).to_contain_text("connection was lost")
+    page.wait_for_timeout(1500)
+    slider = next(m["id"] for m in api.call("GET", f"/bokeh/bb/{docid}/Slider/"))
+    api.set(docid, slider, "value", 6)
+    page.context.set_offline(False)
+    value = "Bokeh.documents[0].get_model_by_name('amount').value"
+    wait_until(lambda: page.evaluate(value), 6)
+    expect(page.get_by_role("status")).to_be_hidden()
