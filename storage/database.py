@@ -19,6 +19,8 @@ __all__ = ["Database"]
 POOL_SIZE = 10
 #: seconds to wait for a free connection.
 POOL_SECONDS = 30.0
+#: PostgreSQL gives up a statement after so long, so that nobody waits for ever.
+STATEMENT_SECONDS = 60
 
 
 class Database:
@@ -110,6 +112,7 @@ def _prepare_postgresql(raw: Any) -> None:
         if cursor.fetchone()[0] == "off":
             cursor.execute("SET SESSION synchronous_commit TO on")
         cursor.execute(f"SET SESSION lock_timeout TO '{LOCK_SECONDS}s'")
+        cursor.execute(f"SET SESSION statement_timeout TO '{STATEMENT_SECONDS}s'")
     raw.commit()
 
 

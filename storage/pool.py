@@ -7,7 +7,6 @@ which works in both worlds. A connection is never carried over a fork.
 
 from __future__ import annotations
 
-import os
 import time
 from _queue import Empty, SimpleQueue
 from collections import deque
@@ -18,6 +17,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bokeh_server.errors import StorageUnavailable
+from bokeh_server.storage.forks import ForkGuard
 
 __all__ = ["Pool"]
 
@@ -48,11 +48,13 @@ class Pool:
         #: connections of a process this one was forked from: never closed here,
         #: because closing would touch the parent's files and sockets.
         self._inherited: list[object] = []
-        self._reset()
+        self._idle: deque[tuple[Connection, float]] = deque()
+        self._fork = ForkGuard(self._reset)
 
     def _reset(self) -> None:
-        self._pid = os.getpid()
-        self._idle: deque[tuple[Connection, float]] = deque()
+        if self._idle:
+            self._inherited.append(self._idle)
+        self._idle = deque()
         self._tokens: SimpleQueue[None] = SimpleQueue()
         for _ in range(self._size):
             self._tokens.put(None)
@@ -63,9 +65,7 @@ class Pool:
 
         :raises StorageUnavailable: none came free in time.
         """
-        if self._pid != os.getpid():
-            self._inherited.append(self._idle)
-            self._reset()
+        self._fork.check()
         tokens = self._tokens
         try:
             tokens.get(timeout=self._seconds)
@@ -118,6 +118,7 @@ class Pool:
 
     def close(self) -> None:
         """Close what is idle; the pool stays usable."""
+        self._fork.check()
         while self._idle:
             with suppress(IndexError):
                 _close(self._idle.pop()[0])

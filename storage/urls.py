@@ -67,9 +67,9 @@ def make_engine(url: URL) -> Engine:
         if url.get_backend_name() == "sqlite":
             arguments = {"check_same_thread": False, "timeout": LOCK_SECONDS}
             return create_engine(url, poolclass=NullPool, connect_args=arguments)
-        return create_engine(
-            url, poolclass=NullPool, connect_args={"connect_timeout": CONNECT_SECONDS}
-        )
+        # A server that vanished without a word is noticed after 20 seconds.
+        limits = {"connect_timeout": CONNECT_SECONDS, "tcp_user_timeout": 20_000}
+        return create_engine(url, poolclass=NullPool, connect_args=limits)
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"use the database {shown(url)}",

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -16,7 +15,8 @@ from typing import Protocol
 from bokeh_server.blocking import run_blocking
 from bokeh_server.documents.limits import Limits
 from bokeh_server.errors import BokehServerError, ServerFault, StorageUnavailable
-from bokeh_server.storage import Clash, NewChange, Outcome
+from bokeh_server.storage import Clash, NewChange, Outcome, Stored
+from bokeh_server.storage.forks import ForkGuard
 
 __all__ = ["Committer", "Pending"]
 
@@ -94,10 +94,9 @@ class Committer:
         self._limits = limits
         self._committed = committed
         self._closing = False
-        self._reset()
+        self._fork = ForkGuard(self._reset)
 
     def _reset(self) -> None:
-        self._pid = os.getpid()
         self._waiting: deque[Pending] = deque()
         self._wakeup = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -107,8 +106,7 @@ class Committer:
 
         :raises StorageUnavailable: the server is stopping.
         """
-        if self._pid != os.getpid():
-            self._reset()
+        self._fork.check()
         with self._wakeup:
             if self._closing:
                 raise StorageUnavailable(
@@ -121,11 +119,12 @@ class Committer:
 
     def close(self) -> None:
         """Write what waits, then stop; later changes are refused."""
+        self._fork.check()
         with self._wakeup:
             self._closing = True
             self._wakeup.notify()
             thread = self._thread
-        if thread is not None and self._pid == os.getpid():
+        if thread is not None:
             thread.join()
 
     def _start(self) -> threading.Thread:
@@ -190,7 +189,9 @@ class Committer:
 
     def _announce(self, group: list[Pending]) -> None:
         heads = {
-            pending.change.docid: pending.change.seq for pending in group if pending.failure is None
+            pending.change.docid: pending.change.seq
+            for pending in group
+            if isinstance(pending.outcome, Stored)
         }
         try:
             self._committed(heads)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,6 +20,7 @@ from bokeh_server.errors import BokehServerError
 from bokeh_server.permissions import SINGLE_USER
 from bokeh_server.storage import DocumentRecord, Store
 from bokeh_server.storage.documents import check_title
+from bokeh_server.storage.forks import ForkGuard
 
 __all__ = ["Engine"]
 
@@ -48,11 +48,10 @@ class Engine:
         self._watchers = Watchers()
         self._committer = Committer(store.changes.append, self.limits, self._committed)
         self._housekeeper = Housekeeper(store, self.limits, self._in_memory, self._unload)
-        self._reset()
+        self._fork = ForkGuard(self._reset)
         self._unsubscribe = broker.subscribe(self._heard) if broker is not None else None
 
     def _reset(self) -> None:
-        self._pid = os.getpid()
         self._lock = threading.Lock()
         self._loaded: dict[str, LiveDocument] = {}
         # Whoever still holds a document that left memory finds the same one when it comes back.
@@ -126,15 +125,14 @@ class Engine:
 
         :raises UnknownDocument: there is no such document.
         """
+        self._fork.check()
         document = self._loaded.get(docid)
-        if document is None or document.stale or self._pid != os.getpid():
+        if document is None or document.stale:
             document = self._bring_in(docid)
         document.used = time.monotonic()
         return document
 
     def _bring_in(self, docid: str) -> LiveDocument:
-        if self._pid != os.getpid():
-            self._reset()
         self._housekeeper.start()
         with self._lock:
             document = self._known.get(docid)
@@ -206,9 +204,9 @@ class Engine:
             self._unsubscribe()
         self._housekeeper.close()
         self._committer.close()
-        if self._pid == os.getpid():
-            for document in self._in_memory():
-                self._last_snapshot(document)
+        self._fork.check()
+        for document in self._in_memory():
+            self._last_snapshot(document)
 
     def _last_snapshot(self, document: LiveDocument) -> None:
         try:

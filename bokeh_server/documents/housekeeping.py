@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -14,6 +13,7 @@ from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.live import LiveDocument
 from bokeh_server.errors import BokehServerError
 from bokeh_server.storage import Store
+from bokeh_server.storage.forks import ForkGuard
 
 __all__ = ["Housekeeper"]
 
@@ -39,20 +39,16 @@ class Housekeeper:
         self._loaded = loaded
         self._unload = unload
         self._closing = False
-        self._reset()
+        self._fork = ForkGuard(self._reset)
 
     def _reset(self) -> None:
-        self._pid = os.getpid()
         self._wakeup = threading.Condition()
         self._errands: dict[LiveDocument, None] = {}
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Start the thread unless it runs."""
-        if self._thread is not None and self._pid == os.getpid():
-            return
-        if self._pid != os.getpid():
-            self._reset()
+        self._fork.check()
         with self._wakeup:
             if self._thread is None and not self._closing:
                 self._thread = threading.Thread(
@@ -68,11 +64,12 @@ class Housekeeper:
 
     def close(self) -> None:
         """Stop, after what it is doing."""
+        self._fork.check()
         with self._wakeup:
             self._closing = True
             self._wakeup.notify()
             thread = self._thread
-        if thread is not None and self._pid == os.getpid():
+        if thread is not None:
             thread.join()
 
     def _run(self) -> None:

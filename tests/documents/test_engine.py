@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -265,3 +268,44 @@ def test_a_deleted_id_may_come_back(engine: Engine) -> None:
     assert again.seq == 0
     patch = Patch([{"kind": "TitleChanged", "title": "T"}], {})
     assert again.apply(patch, actor="ada") == 1
+
+
+def test_a_forked_child_has_an_engine_of_its_own(store: Store) -> None:
+    """Children forked before or after the first change write on, and nothing is lost."""
+    program = f"""
+import os, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
+from support.documents import doc_json, stream
+from bokeh_server.documents import Engine
+from bokeh_server.storage import Store
+engine = Engine(Store.open({store.database.url.render_as_string()!r}))
+docid = engine.create("ada", "line").docid
+
+def in_child():
+    child = os.fork()
+    if child:
+        assert os.waitpid(child, 0)[1] == 0
+        return
+    for value in range(5):
+        engine.open(docid).apply(stream(value), actor="child")
+    engine.close()
+    os._exit(0)
+
+engine.open(docid).replace(doc_json(), {{}}, actor="parent")
+in_child()
+for value in range(5):
+    engine.open(docid).apply(stream(value), actor="parent")
+in_child()
+engine.open(docid).follow_log()
+print(engine.open(docid).seq)
+engine.close()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env={"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": ""},
+    )
+    assert done.stdout == "16\n", done.stderr
