@@ -203,6 +203,11 @@ class WireDocument:
         order = [each for each in self._graph.order if each in models]
         return [each for each in order if type_name in (None, models[each].name)]
 
+    def type_of(self, model_id: str) -> str | None:
+        """Give the type of a model, ``None`` when the document does not have it."""
+        model = self._contents.models.get(model_id)
+        return model.name if model else None
+
     def plots(self) -> list[str]:
         """Give the ids of the plots, in drawing order."""
         return list(self._graph.plots)
@@ -251,7 +256,7 @@ class WireDocument:
     def without_view_state(self, patch: Patch, *, browser: bool, ranges: bool) -> Patch:
         """Leave out of a patch what a browser computed for its own screen."""
         events = without_view_state(
-            patch.events, browser=browser, ranges=ranges, type_of=self._type_of
+            patch.events, browser=browser, ranges=ranges, type_of=self.type_of
         )
         return patch if len(events) == len(patch.events) else Patch(events, patch.buffers)
 
@@ -344,17 +349,16 @@ class WireDocument:
             raise UnknownModel(f"find model {model_id[:100]!r}", why, "Pull the document again")
         return model
 
-    def _type_of(self, model_id: str) -> str | None:
-        model = self._contents.models.get(model_id)
-        return model.name if model else None
-
 
 def _write_events(
     steps: list[Step], new: Mapping[str, WireModel]
 ) -> tuple[bytes, dict[str, bytes]]:
     # Before anything is applied: a new data source is written as it came, and streamed to after.
     writer = Writer(new)
-    writer.write({"events": [step.event for step in steps]})
+    try:
+        writer.write({"events": [step.event for step in steps]})
+    except TypeError as fault:
+        raise invalid_patch(f"it holds what JSON cannot say ({fault})") from None
     text = writer.text()
     if writer.deepest > MAX_NESTING:
         raise invalid_patch(
