@@ -5,6 +5,7 @@ A host app's own flask-sock routes live beside these.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -86,7 +87,7 @@ class Upgrade:
 
         :param make_handler: called with the connection, gives what happens on it.
         :param subprotocol: one of those that were offered; left out when it was not.
-        :raises ServerFault: this WSGI server does not let go of its sockets.
+        :raises ServerFault: this WSGI server does not let go of its sockets, or is stopping.
         """
         leaving = find_socket(flask.request.environ)
         if leaving is None:
@@ -95,11 +96,11 @@ class Upgrade:
                 "this WSGI server does not give access to its sockets",
                 "Run under gevent's pywsgi, gunicorn (gevent or threads) or Flask's own server",
             )
+        loop = self._find_loop()
+        loop.check_open()
         if subprotocol not in self.handshake.subprotocols:
             subprotocol = None
-        return _UpgradeResponse(
-            _Plan(self.handshake, leaving, self._find_loop(), make_handler, subprotocol)
-        )
+        return _UpgradeResponse(_Plan(self.handshake, leaving, loop, make_handler, subprotocol))
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +113,10 @@ class _Plan:
 
     def carry_out(self, headers: Iterable[tuple[str, str]]) -> None:
         answer = self.handshake.answer(self.subprotocol, headers)
-        try:
+        # the peer may have gone meanwhile, or the loop been closed; nobody is left to hear of it
+        with contextlib.suppress(OSError, ServerFault):
             transport, initial = self.leaving.take()
-        except OSError:
-            return
-        self.loop.adopt(transport, self.make_handler, initial=initial, answer=answer)
+            self.loop.adopt(transport, self.make_handler, initial=initial, answer=answer)
 
 
 class _UpgradeResponse(flask.Response):

@@ -49,11 +49,6 @@ class Connection(WritingHalf):
         """Begin to read; called by the loop when the handler has opened."""
         self._give_back_reading(self._initial is not None)
 
-    def reject(self) -> None:
-        """Hang up before anything was read, for the handler could not open."""
-        self._abort()
-        self._give_back_reading(False)
-
     def begin_reading(self) -> bool:
         """Take the read token for :meth:`read`; false: there is nothing to read any more."""
         with self._loop.lock:

@@ -88,19 +88,31 @@ class SocketLoop:
         :param answer: sent before anything else: the 101.
         :raises ServerFault: the loop was closed.
         """
-        self._start()
+        try:
+            self._start()
+        except ServerFault:
+            sock.close()
+            raise
         connection = Connection(self, sock, initial)
         self._connections[id(connection)] = connection
+        if answer:
+            connection.send(answer)
         try:
-            if answer:
-                connection.send(answer)
             connection.handler = make_handler(connection)
             connection.handler.opened()
-        except BaseException:
-            connection.reject()
-            raise
+        except Exception:
+            log.exception("A WebSocket's handler could not open")
+            connection.close(1011, "the server failed")
         connection.start()
         return connection
+
+    def check_open(self) -> None:
+        """Make sure that connections can be adopted.
+
+        :raises ServerFault: the loop was closed.
+        """
+        if self._closed:
+            raise ServerFault("open a WebSocket", "the server is stopping", "Try again later")
 
     def close(self, code: int = 1012) -> None:
         """Close every connection with ``code``; waits a little for peers to answer."""
@@ -166,11 +178,10 @@ class SocketLoop:
     # ---- inside ----
 
     def _start(self) -> None:
-        if self._driver is not None and self._pid == os.getpid():
+        if self._driver is not None and self._pid == os.getpid() and not self._closed:
             return
         with self._starting:
-            if self._closed:
-                raise ServerFault("open a WebSocket", "the server is stopping", "Try again later")
+            self.check_open()
             if self._driver is None or self._pid != os.getpid():
                 self._connections = {}
                 self._pid = os.getpid()

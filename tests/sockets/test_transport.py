@@ -6,7 +6,6 @@ import concurrent.futures
 import hashlib
 import socket
 import time
-import urllib.error
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -375,7 +374,4 @@ def test_a_stopping_server_says_1012(kind: str, tmp_path: Path) -> None:
                 client.sock.close()
             assert stopping.result(10) == "closed"
         with RawClient(server.port) as late:
-            assert late.status in (500, 503, 0)
-        with pytest.raises(urllib.error.HTTPError):
-            server.get("/nowhere")
-        server.log_path.write_text(server.log.replace("Traceback", "(expected)"))
+            assert late.status == 503

@@ -26,6 +26,7 @@ import flask_sock
 
 from bokeh_server.blueprint.sock import Sock, Upgrade
 from bokeh_server.channels import Channel, Cursor, Entry
+from bokeh_server.errors import BokehServerError
 from bokeh_server.protocol import binary_frame, text_frame
 from bokeh_server.sockets import Connection, Limits, SocketLoop, check_origin
 
@@ -164,6 +165,10 @@ def _declare(app: flask.Flask, sock: Sock, loop: SocketLoop, channel: Channel) -
     def stop() -> str:
         loop.close()
         return "closed"
+
+    @app.errorhandler(BokehServerError)
+    def report(error: BokehServerError) -> tuple[str, int]:
+        return str(error), error.status
 
     @app.get("/")
     def index() -> str:

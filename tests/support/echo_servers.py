@@ -95,7 +95,7 @@ def echo_server(kind: str, folder: Path, *arguments: str, **limits: float) -> It
 def _port(server: EchoServer) -> int:
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline and server.process.poll() is None:
-        found = re.search(r"^(\d+)$|http://127\.0\.0\.1:(\d+)", server.log, re.MULTILINE)
+        found = re.search(r"^(\d+)$|https?://127\.0\.0\.1:(\d+)", server.log, re.MULTILINE)
         if found and "Booting worker" in server.log + "Booting worker" * bool(found[1]):
             return int(found[1] or found[2])
         time.sleep(0.05)
