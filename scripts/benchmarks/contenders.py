@@ -15,11 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bokeh.document import Document
 from bokeh.plotting import figure
 from bokeh.util.token import generate_jwt_token
 from viewers import Socket
+
+QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 APP = """
 from bokeh.plotting import curdoc, figure
@@ -103,7 +106,7 @@ class BokehServer(Contender):
     def token(self) -> str:
         """The ticket in the document's page."""
         html = _http("GET", f"http://localhost:{self.port}{self.page}").decode()
-        found = re.search(r'"token":\s*"([^"]+)"', html)
+        found = re.search(r'"(?:token|ticket)":\s*"([^"]+)"', html)
         assert found is not None, "the page carries no token"
         self.token = lambda: found[1]  # type: ignore[method-assign]
         return found[1]
@@ -152,7 +155,7 @@ def bokeh_serve(points: int) -> Iterator[Contender]:
         script.write_text(APP.format(points=points))
         command = [sys.executable, "-m", "bokeh", "serve", str(script), "--port", str(port)]
         command += ["--log-level", "error", "--session-token-expiration", "86400"]
-        process = subprocess.Popen(command, cwd=folder)
+        process = subprocess.Popen(command, cwd=folder, **QUIET)
         try:
             _wait(f"http://localhost:{port}/bench/metadata", process)
             contender = BokehServe("bokeh serve", process, port, "/bench", "/bench/ws")
@@ -171,7 +174,7 @@ def bokeh_server(points: int) -> Iterator[Contender]:
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "bokeh_server", "--port", str(port), "--data-dir", folder]
-        process = subprocess.Popen([*command, "--log-level", "error"], cwd=folder)
+        process = subprocess.Popen([*command, "--log-level", "error"], cwd=folder, **QUIET)
         try:
             root = f"http://localhost:{port}"
             _wait(f"{root}/bokeh/ping", process)

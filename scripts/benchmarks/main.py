@@ -105,7 +105,7 @@ def _open(contender: Contender) -> None:
     url = f"http://localhost:{contender.port}{contender.page}"
     with urllib.request.urlopen(url, timeout=30) as answer:
         html = answer.read().decode()
-    token = re.search(r'"token":\s*"([^"]+)"', html)
+    token = re.search(r'"(?:token|ticket)":\s*"([^"]+)"', html)
     assert token is not None
     viewer = Socket.connect(contender.port, contender.ws, token[1])
     viewer.pull()
