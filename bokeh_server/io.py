@@ -22,6 +22,7 @@ from bokeh.util.browser import view
 
 from bokeh_server.client import Session
 from bokeh_server.client._state import published
+from bokeh_server.errors import ConnectionFailed
 
 __all__ = [
     "curdoc",
@@ -57,7 +58,10 @@ def output_server(
     """
     if session is None:
         session = Session(name=name, root_url=None if url == "default" else url)
-    session.use_doc(docname)
+    try:
+        session.use_doc(docname)
+    except ConnectionFailed as error:
+        raise error.with_traceback(None) from None  # a script shows all of it: one sentence will do
     document = Document(title=docname)
     session.link(document).pinned = True
     if not clear:

@@ -9,12 +9,12 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
-import bokeh.events
 import bokeh.io.doc
 import orjson
 from bokeh.core.serialization import Buffer, DeserializationError, Deserializer, Serialized
 from bokeh.document import Document
 from bokeh.document.events import DocumentPatchedEvent
+from bokeh.events import ModelEvent  # importing it registers the events of browsers
 from bokeh.model import Model
 
 from bokeh_server.client._comparing import same_value
@@ -177,6 +177,10 @@ def _attempt(function: Callable[..., None], *args: Any) -> list[Exception]:
 def _apply_event(link: Link, event: dict[str, Any]) -> None:
     document = link.document
     kind, model = event.get("kind"), event.get("model")
+    message = event.get("msg_data")
+    if isinstance(message, ModelEvent) and isinstance(message.model, Model):
+        # Bokeh overlooks callbacks that were added when the model was in the document already
+        message.model._update_event_callbacks()
     if kind == "TitleChanged":
         link.title = event["title"]
     if isinstance(model, Model):

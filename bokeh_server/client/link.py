@@ -181,15 +181,19 @@ class Link:
                     each.forget(model.id)
 
     def _record(self, event: DocumentChangedEvent) -> None:
-        if getattr(event, "setter", None) is self or not self.synced:
+        if getattr(event, "setter", None) is self:
             return
+        if isinstance(event, TitleChangedEvent):
+            self._sink.title = True
+        elif self.synced:
+            self._record_content(event)
+
+    def _record_content(self, event: DocumentChangedEvent) -> None:
         match event:
             case RootAddedEvent():
                 self._sink.root("RootAdded", event.model)
             case RootRemovedEvent():
                 self._sink.root("RootRemoved", event.model)
-            case TitleChangedEvent():
-                self._sink.title = True
             case MessageSentEvent():
                 self._sink.message(event)
             case _:

@@ -1,0 +1,338 @@
+"""Scripts against the real bokeh-server command."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from bokeh.document import Document
+from bokeh.events import ButtonClick
+from bokeh.models import Button, ColumnDataSource, Slider
+from bokeh.plotting import figure
+
+from bokeh_server.client import Session
+from bokeh_server.embed import autoload_server
+from bokeh_server.errors import Conflict, TitleTaken, UnknownDocument, UnknownModel
+from support.oracle import same_documents
+from support.server import RunningServer, running_server
+
+ROOT = Path(__file__).parents[2]
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RunningServer]:
+    """A server below a prefix."""
+    with running_server("--url-prefix", "plots") as running:
+        yield running
+
+
+@pytest.fixture
+def session(server: RunningServer, tmp_path: Path) -> Iterator[Session]:
+    """A session without a document."""
+    with Session(root_url=server.url, configdir=tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def other(server: RunningServer, tmp_path: Path) -> Iterator[Session]:
+    """Another program's session."""
+    with Session(root_url=server.url, configdir=tmp_path) as made:
+        yield made
+
+
+def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about in time"
+        time.sleep(0.005)
+
+
+def environment(server: RunningServer, home: Path) -> dict[str, str]:
+    """The environment of a script."""
+    return os.environ | {
+        "BOKEH_SERVER_URL": server.url, "BOKEH_BROWSER": "none", "HOME": str(home)
+    }  # fmt: skip
+
+
+def run(code: str | Path, server: RunningServer, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run a script to its end."""
+    source = [str(code)] if isinstance(code, Path) else ["-c", code]
+    command = [sys.executable, *source]
+    return subprocess.run(
+        command, env=environment(server, home), cwd=home, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+
+
+def content(server: RunningServer, title: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What the server says about a document, and its models."""
+    info = requests.get(f"{server.url}/bokeh/doc/", {"title": title}, timeout=5).json()
+    models = requests.get(f"{server.url}/bokeh/bb/{info['docid']}/", timeout=5).json()
+    return info, models
+
+
+def test_line_example_ten_times(server: RunningServer, tmp_path: Path) -> None:
+    """The seed example, run again and again: one document, one plot, ids of its own."""
+    seen = set()
+    for _ in range(3):
+        done = run(EXAMPLES / "line.py", server, tmp_path)
+        assert done.returncode == 0, done.stderr
+        info, models = content(server, "line")
+        assert info["plots"] == len(info["roots"]) == 1
+        seen.add((info["docid"], info["roots"][0]))
+        assert not any(model["id"].startswith("p1") for model in models)
+    assert len({docid for docid, _ in seen}) == 1
+    assert len({root for _, root in seen}) == 3
+
+
+def test_stream_example(server: RunningServer, tmp_path: Path) -> None:
+    """The seed's streaming example moves the stored data until it is stopped."""
+    with subprocess.Popen(
+        [sys.executable, str(EXAMPLES / "stream.py")], env=environment(server, tmp_path),
+        cwd=tmp_path, stderr=subprocess.PIPE, text=True,
+    ) as script:  # fmt: skip
+        try:
+            url = f"{server.url}/bokeh/doc/"
+
+            def seq() -> int:
+                answer = requests.get(url, {"title": "stream"}, timeout=5)
+                return int(answer.json()["seq"]) if answer.ok else 0
+
+            eventually(lambda: seq() > 5, 30)
+            assert script.poll() is None
+        finally:
+            script.kill()
+
+
+def test_two_scripts_without_clear(server: RunningServer, tmp_path: Path) -> None:
+    """Two scripts add to one document; nothing collides."""
+    code = (
+        "from bokeh_server.plotting import *\n"
+        "p = figure()\n"  # numbered by Bokeh before the session is there
+        "output_server('both', clear=False)\n"
+        "p.line([1, 2], [3, 4]); show(p); print(p.id)"
+    )
+    ids = [run(code, server, tmp_path).stdout.strip() for _ in range(2)]
+    info, models = content(server, "both")
+    assert info["roots"] == ids
+    assert len({model["id"] for model in models}) == len(models)
+
+
+def test_two_documents_in_one_script(server: RunningServer, tmp_path: Path) -> None:
+    """Each output_server has a document of its own; the first goes on working."""
+    code = (
+        "from bokeh_server.plotting import *\n"
+        "output_server('first'); p = figure(name='one'); show(p); s = cursession()\n"
+        "output_server('second'); q = figure(name='two'); show(q)\n"
+        "assert cursession() is not s and curdoc().roots == [q]\n"
+        "p.width = 123; print(s.store_objects(p)); show(p); q.width = 321; push()\n"
+    )
+    done = run(code, server, tmp_path)
+    assert done.returncode == 0, done.stderr
+    for title, name, width in (("first", "one", 123), ("second", "two", 321)):
+        info, models = content(server, title)
+        assert len(info["roots"]) == 1
+        (plot,) = [model for model in models if model["id"] in info["roots"]]
+        assert plot["attributes"]["name"] == name
+        assert plot["attributes"]["width"] == width
+
+
+def test_no_server(tmp_path: Path) -> None:
+    """Without a server there is one sentence that says where and how to start it."""
+    environ = os.environ | {"BOKEH_SERVER_URL": "http://localhost:1/", "HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / "line.py")], env=environ, capture_output=True, text=True,
+        timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 1
+    last = done.stderr.strip().splitlines()[-1]
+    assert "http://localhost:1/" in last
+    assert "bokeh-server" in last
+    assert "During handling" not in done.stderr
+    assert len(done.stderr.splitlines()) < 10
+
+
+def test_documents(session: Session, other: Session) -> None:
+    """Find, make, publish, collect; userinfo is never stale; errors are the server's."""
+    docid = session.use_doc("documents")
+    assert other.find_doc("documents") == docid == other.use_doc(docid=docid)
+    with pytest.raises(TitleTaken):
+        other.make_doc("documents")
+    titles = [doc["title"] for doc in session.userinfo["docs"]]
+    assert "documents" in titles
+    other.make_doc("documents 2")
+    assert "documents 2" in [doc["title"] for doc in session.userinfo["docs"]]
+    with pytest.raises(UnknownDocument, match="Could not"):
+        session.use_doc(docid="nothing")
+    session.publish()
+    assert session.info(docid)["published"]
+    session.unpublish()
+    assert not session.info(docid)["published"]
+    assert session.gc() == 0
+
+
+def test_models_as_json(session: Session) -> None:
+    """Pull and push models; objects of no document can be stored, then join one."""
+    session.use_doc("json")
+    document = Document(title="json")
+    slider = Slider(start=0, end=9, value=1)
+    session.store_objects(slider)
+    assert session.pull("Slider", slider.id)["attributes"]["value"] == 1
+    slider.value = 2
+    document.add_root(slider)
+    session.store_document(document)
+    assert session.pull("Slider", slider.id)["attributes"]["value"] == 2
+    session.push({"type": "object", "name": "Slider", "id": slider.id, "attributes": {"value": 3}})
+    session.load_document(document)
+    assert slider.value == 3
+    assert slider.id in [model["id"] for model in session.pull()]
+
+
+def test_roundtrip(session: Session, other: Session) -> None:
+    """What one program stores another loads, arrays included, and the way back."""
+    session.use_doc("roundtrip")
+    other.use_doc("roundtrip")
+    document, copy = Document(title="roundtrip"), Document(title="roundtrip")
+    source = ColumnDataSource({"x": [1, 2], "y": [3.0, 4.0]})
+    plot = figure()
+    plot.line("x", "y", source=source)
+    document.add_root(plot)
+    session.store_document(document)
+    other.load_document(copy)
+    same_documents(document, copy)
+    twin: Any = copy.get_model_by_id(source.id)
+    source.stream({"x": [5], "y": [6.0]})
+    session.store_objects(source)
+    other.load_document(copy)
+    assert list(twin.data["y"]) == [3.0, 4.0, 6.0]
+    twin.data["y"] = [0.0, 0.0, 0.0]
+    copy.roots[0].width = 99
+    other.store_document(copy)
+    session.load_object(source, document)
+    assert list(source.data["y"]) == [0.0, 0.0, 0.0]
+    assert plot.width != 99
+    session.load_document(document)
+    same_documents(document, copy)
+
+
+def test_two_way(session: Session, other: Session) -> None:
+    """Changes, clicks and new plots reach a subscription; what callbacks change is stored."""
+    session.use_doc("two-way")
+    other.use_doc("two-way")
+    document, browser = Document(title="two-way"), Document()
+    slider, button = Slider(start=0, end=9, value=1), Button(label="b")
+    document.add_root(slider)
+    document.add_root(button)
+    clicks: list[Any] = []
+    times: list[float] = []
+
+    def moved(attr: str, old: Any, new: Any) -> None:
+        times.append(time.perf_counter())
+        slider.title = f"now {new}"
+        if new == 3:
+            raise ZeroDivisionError("a callback that fails")
+
+    slider.on_change("value", moved)
+    button.on_event(ButtonClick, clicks.append)
+    with session.subscribe(document) as subscription:
+        assert subscription.connected
+        other.load_document(browser)
+        mine: Any = browser.get_model_by_id(slider.id)
+        delays = []
+        for value in (2, 3, 4, 5, 6):
+            begun = time.perf_counter()
+            mine.value = value
+            other.store_objects(mine)
+            eventually(lambda value=value: slider.value == value)
+            delays.append(times[-1] - begun)
+        assert sorted(delays)[2] < 0.1, delays
+        browser.callbacks.send_event(ButtonClick(browser.get_model_by_id(button.id)))
+        browser.add_root(figure(name="new"))
+        other.store_document(browser)
+        eventually(lambda: len(document.roots) == 3 and clicks)
+    eventually(lambda: not subscription.connected)
+    other.load_document(browser)
+    assert mine.title == "now 6"
+
+
+def test_replaced_document_is_told(session: Session, other: Session) -> None:
+    """A script whose document another one replaced hears of it, and can publish again."""
+    session.use_doc("replaced")
+    other.use_doc("replaced")
+    mine, theirs = Document(), Document()
+    source = ColumnDataSource({"x": [1], "y": [1]})
+    plot = figure()
+    plot.line("x", "y", source=source)
+    mine.add_root(plot)
+    theirs.add_root(figure())
+    session.store_document(mine)
+    other.store_document(theirs)
+
+    def stores() -> None:
+        for number in range(3):
+            source.data["y"] = [number]
+            session.store_objects(source)
+
+    with pytest.raises(Conflict, match="replaced"):
+        stores()
+    session.store_document(mine, dirty_only=False)
+    stores()
+
+
+def test_embedding(session: Session) -> None:
+    """The tag's script is served; an object that is not stored is refused."""
+    session.use_doc("embed")
+    document = Document()
+    plot = figure()
+    document.add_root(plot)
+    with pytest.raises(UnknownModel, match="push"):
+        autoload_server(plot, session)
+    session.store_document(document)
+    tag = session.autoload(plot, public=True)
+    url = tag.split('src="')[1].split('"')[0].replace("&amp;", "&")
+    assert requests.get(url, timeout=5).ok
+    assert "public=true" in url
+    assert requests.get(session.object_link(plot), timeout=5).ok
+    assert requests.get(session.object_link(), timeout=5).ok
+
+
+def test_server_killed_and_back(tmp_path: Path) -> None:
+    """After SIGKILL and a new start stores go on and the subscription follows again."""
+    with (
+        running_server() as server,
+        Session(root_url=server.url, configdir=tmp_path) as session,
+        Session(root_url=server.url, configdir=tmp_path) as other,
+    ):
+        session.use_doc("killed")
+        other.use_doc("killed")
+        document, copy = Document(title="killed"), Document(title="killed")
+        source = ColumnDataSource({"x": [1], "y": [1.0]})
+        plot = figure()
+        plot.line("x", "y", source=source)
+        document.add_root(plot)
+        session.store_document(document)
+        subscription = other.subscribe(copy)
+        server.kill()
+        server.restart()
+        source.stream({"x": [2], "y": [2.0]})
+        session.store_objects(source)
+        twin: Any = copy.get_model_by_id(source.id)
+        eventually(lambda: len(twin.data["x"]) == 2, 15)
+        source.stream({"x": [3], "y": [3.0]})
+        session.store_objects(source)
+        eventually(lambda: len(twin.data["x"]) == 3)
+        assert subscription.connected
+        subscription.close()
+        requests.delete(f"{server.url}/bokeh/doc/{session.docid}/", timeout=5)
+        source.stream({"x": [4], "y": [4.0]})
+        with pytest.raises(UnknownDocument):
+            session.store_objects(source)
