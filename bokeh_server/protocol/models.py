@@ -18,7 +18,7 @@ __all__ = ["Piece", "Ref", "WireModel", "Writer"]
 #: caching the JSON of larger models would keep their data in memory twice.
 _CACHED_SIZE = 65_536
 
-_PLOT_TYPES = frozenset(("Figure", "Plot", "GridPlot", "GMap"))
+_PLOT_TYPES = frozenset(("Figure", "Plot", "GMap"))
 
 
 class Ref:

@@ -33,7 +33,7 @@ def columns(**data: Any) -> Event:
     return {"type": "map", "entries": [[name, column] for name, column in data.items()]}
 
 
-def model(name: str, model_id: str, **attributes: Any) -> Event:
+def model(name: str, model_id: str, /, **attributes: Any) -> Event:
     """A model in full."""
     return {"type": "object", "name": name, "id": model_id, "attributes": attributes}
 
@@ -275,15 +275,20 @@ def test_huge_numbers() -> None:
         wire.apply(Patch([changed(10**30)], {}))
 
 
+def grow_chain(wire: WireDocument, length: int) -> None:
+    """Hang the only root below a new one, again and again."""
+    for number in range(length):
+        tail = {"id": f"m{number - 1}"} if number else None
+        link = {"kind": "RootAdded", "model": model("Div", f"m{number}", tags=[tail])}
+        rest = [{"kind": "RootRemoved", "model": tail}] if number else []
+        wire.apply(Patch([link, *rest], {}))
+
+
 def test_bad_events_of_a_deep_chain() -> None:
     """Models that refer to each other in a long chain are refused before no reader can follow."""
     wire = make()
     with pytest.raises(InvalidPatch, match="nested"):
-        for number in range(400):
-            tail = {"id": f"m{number - 1}"} if number else None
-            link = {"kind": "RootAdded", "model": model("Div", f"m{number}", tags=[tail])}
-            rest = [{"kind": "RootRemoved", "model": tail}] if number else []
-            wire.apply(Patch([link, *rest], {}))
+        grow_chain(wire, 400)
     orjson.loads(wire.content()[0])
     flat = [model("Div", f"c{n}", tags=[{"id": f"c{n + 1}"}]) for n in range(400)]
     with pytest.raises(InvalidPatch, match="nested"):

@@ -1,0 +1,483 @@
+"""Wire documents: what they keep, drop, remember and send on."""
+
+from __future__ import annotations
+
+import time
+import tracemalloc
+import warnings
+from typing import Any
+
+import numpy as np
+import orjson
+import pytest
+from bokeh.document import Document
+from bokeh.layouts import column, gridplot, row
+from bokeh.models import ColumnDataSource, CustomJS, Slider, TabPanel, Tabs
+from bokeh.plotting import figure
+from protocol.bokeh_documents import Sender, apply, doc_json, from_json, view
+
+from bokeh_server.errors import InvalidPatch, UnknownModel
+from bokeh_server.protocol import (
+    REPLACED,
+    Patch,
+    Place,
+    WireDocument,
+    parse_patch,
+    without_view_state,
+)
+
+Event = dict[str, Any]
+
+
+def model(name: str, model_id: str, /, **attributes: Any) -> Event:
+    """A model in full."""
+    return {"type": "object", "name": name, "id": model_id, "attributes": attributes}
+
+
+def document(*roots: Event, **rest: Any) -> WireDocument:
+    """A document with these roots."""
+    return WireDocument.from_json({"roots": list(roots), **rest}, {})
+
+
+def change(model_id: str, attr: str, new: Any) -> Event:
+    """A ModelChanged event."""
+    return {"kind": "ModelChanged", "model": {"id": model_id}, "attr": attr, "new": new}
+
+
+def added(root: Event) -> Event:
+    """A RootAdded event."""
+    return {"kind": "RootAdded", "model": root}
+
+
+def removed(root: str) -> Event:
+    """A RootRemoved event."""
+    return {"kind": "RootRemoved", "model": {"id": root}}
+
+
+def dashboard() -> Document:
+    """A document such as people make: plots in layouts, widgets, callbacks, shared sources."""
+    source = ColumnDataSource({"x": np.arange(5), "y": [1.5, None, float("nan"), "a", 2]})
+    plots = [figure(width=200, height=200, name=f"plot {n}") for n in range(3)]
+    for plot in plots:
+        plot.scatter("x", "x", source=source)
+    plots[1].image([np.arange(6.0).reshape(2, 3)], x=0, y=0, dw=1, dh=1)
+    slider = Slider(start=0, end=1, value=0.5)
+    slider.js_on_change("value", CustomJS(args={"s": source}, code="s.change.emit()"))
+    tabs = Tabs(tabs=[TabPanel(child=gridplot([plots[1:]]), title="grid")])
+    made = Document(title="dashboard")
+    made.add_root(column(plots[0], row(slider), tabs))
+    made.js_on_event("document_ready", CustomJS(code="1"))
+    return made
+
+
+def test_a_dashboard_comes_back_as_it_was() -> None:
+    """Plots, layouts, widgets, callbacks and arrays survive, by buffers and inline."""
+    original = dashboard()
+    wire = WireDocument.from_json(*doc_json(original))
+    for form in (wire.content(), wire.content(inline=True)):
+        assert view(from_json(*form)) == view(original)
+    assert orjson.loads(wire.content(inline=True)[0])["callbacks"]["type"] == "map"
+    assert len(wire.plots()) == 3
+    assert [wire.models[each].title for each in wire.plots()] == ["plot 0", "plot 1", "plot 2"]
+    again = WireDocument.from_state(*wire.state())
+    assert again.content() == wire.content()
+    assert WireDocument.from_state(*wire.content()).content() == wire.content()
+
+
+def test_definitions_are_kept_as_they_are() -> None:
+    """Definitions of data models name types by id; those are no references to models."""
+    defs = [{"type": "model", "name": "Sub", "extends": {"id": "Base"}, "properties": []}]
+    wire = document(model("Sub", "s"), defs=defs)
+    assert orjson.loads(wire.content()[0])["defs"] == defs
+    assert WireDocument.from_state(*wire.state()).content() == wire.content()
+
+
+def test_new_models_are_sent_in_full_once() -> None:
+    """A follower gets a model where it is first referred to, though the sender wrote it later."""
+    wire = document(model("Row", "r"))
+    div = model("Div", "d", text="t", tags=[{"id": "e"}])
+    applied = wire.apply(Patch([change("r", "children", [div, model("Div", "e")])], {}))
+    [event] = orjson.loads(applied.events)["events"]
+    assert event["new"][0]["attributes"]["tags"] == [{"type": "object", "name": "Div", "id": "e"}]
+    assert event["new"][1] == {"id": "e"}
+    assert applied.born == {"d", "e"}
+    assert applied.structural
+    applied = wire.apply(Patch([change("r", "tags", [{"id": "d"}])], {}))
+    assert orjson.loads(applied.events)["events"][0]["new"] == [{"id": "d"}]
+
+
+def test_known_model_in_full_is_a_reference() -> None:
+    """As with Bokeh's server, a definition of a known model changes nothing: clients that pulled
+    a document send all its models in full once."""
+    wire = document(model("Row", "r", children=[model("Div", "d", text="new")]))
+    applied = wire.apply(Patch([change("r", "children", [model("Div", "d", text="old")])], {}))
+    assert orjson.loads(applied.events)["events"][0]["new"] == [{"id": "d"}]
+    assert wire.model_json("d")["attributes"] == {"text": "new"}
+
+
+def test_unmodified_client_after_a_pull() -> None:
+    """A Bokeh client that pulled may extend the document, though it sends known models again."""
+    wire = WireDocument.from_json(*doc_json(dashboard()))
+    client = from_json(*wire.content())
+    sender = Sender(client)
+    client.models._new_models = set(client.models)
+    client.roots[0].children.append(Slider(start=0, end=1, value=0.1, name="added"))
+    client.roots[0].children[0].line([1, 2], [3, 4])
+    patch = sender.take()
+    assert patch is not None
+    wire.apply(Patch(patch[0]["events"], patch[1]))
+    assert view(from_json(*wire.content())) == view(client)
+
+
+def test_what_nothing_refers_to_is_dropped() -> None:
+    """Unreachable models go with the patch that cut them off, cycles included."""
+    wire = document(model("Row", "r", children=[model("Div", "a", tags=[model("Div", "b")])]))
+    wire.apply(Patch([change("b", "tags", [{"id": "a"}])], {}))
+    applied = wire.apply(Patch([change("r", "children", [])], {}))
+    assert applied.dropped == {"a", "b"}
+    assert "a" not in wire.models
+    assert wire.collect() == []
+    with pytest.raises(InvalidPatch, match="'a'"):
+        wire.apply(Patch([change("r", "children", [{"id": "a"}])], {}))
+
+
+def test_events_on_models_that_are_gone_are_dropped() -> None:
+    """An event that crossed the removal of its model is no error, also after a reload."""
+    wire = document(model("Row", "r"), model("Div", "d"))
+    wire.apply(Patch([removed("d")], {}))
+    for each in (wire, WireDocument.from_state(*wire.state())):
+        applied = each.apply(Patch([change("d", "text", "late"), removed("d")], {}))
+        assert (applied.events, applied.keys) == (b'{"events":[]}', frozenset())
+
+
+def test_taken_out_and_put_back_in_one_patch() -> None:
+    """A model that leaves and returns in one patch is never dropped."""
+    wire = document(model("Div", "a"), model("Div", "b"))
+    applied = wire.apply(Patch([removed("a"), added({"id": "a"})], {}))
+    assert wire.roots == ["b", "a"]
+    assert applied.dropped == frozenset()
+
+
+def test_messages_are_relayed_and_not_stored() -> None:
+    """A message is complete in itself, and leaves no trace in events, keys or document."""
+    wire = document(model("Button", "b"))
+    before = wire.state()
+    data = {
+        "type": "map",
+        "entries": [["m", {"id": "b"}], ["x", {"type": "bytes", "data": {"id": "0"}}]],
+    }
+    event = {"kind": "MessageSent", "msg_type": "mine", "msg_data": data}
+    applied = wire.apply(Patch([event], {"0": b"abc"}))
+    [message] = applied.messages
+    assert message["msg_data"]["entries"][0] == ["m", {"id": "b"}]
+    assert isinstance(message["msg_data"]["entries"][1][1]["data"], str)
+    assert (applied.events, applied.keys) == (b'{"events":[]}', frozenset())
+    assert wire.state() == before
+
+
+def test_setting_one_column_keeps_the_others() -> None:
+    """Columns that are not sent stay, before and after streaming."""
+    data = {"type": "map", "entries": [["x", [1, 2]], ["y", [3, 4]]]}
+    wire = document(model("ColumnDataSource", "s", data=data))
+    head = {"model": {"id": "s"}, "attr": "data"}
+    some = {**head, "kind": "ColumnDataChanged", "cols": ["y"]}
+    wire.apply(Patch([{**some, "data": {"type": "map", "entries": [["y", [5, 6]]]}}], {}))
+    rows = {"type": "map", "entries": [["x", [7]], ["y", [8]]]}
+    wire.apply(Patch([{**head, "kind": "ColumnsStreamed", "data": rows, "rollover": None}], {}))
+    wire.apply(Patch([{**some, "data": {"type": "map", "entries": [["y", [9, 9, 9]]]}}], {}))
+    kept = wire.model_json("s")["attributes"]["data"]
+    assert kept == {"type": "map", "entries": [["x", [1, 2, 7]], ["y", [9, 9, 9]]]}
+
+
+def test_a_patch_can_be_applied_twice() -> None:
+    """Documents never change a patch: it is applied again when another process was first."""
+    data = {"type": "map", "entries": [["x", [[1], [2]]]]}
+    head = {"model": {"id": "s"}, "attr": "data"}
+    rows = {"type": "map", "entries": [["x", [[7]]]]}
+    cell = {"type": "map", "entries": [["x", [[0, 5]]]]}
+    events = [
+        {**head, "kind": "ColumnDataChanged", "data": data, "cols": None},
+        {**head, "kind": "ColumnsStreamed", "data": rows, "rollover": None},
+        {**head, "kind": "ColumnsPatched", "patches": cell},
+    ]
+    before = orjson.dumps(events)
+    for _ in range(2):
+        wire = document(model("ColumnDataSource", "s"))
+        wire.apply(Patch(events, {}))
+        wire.apply(Patch(events[1:], {}))
+        assert wire.model_json("s")["attributes"]["data"]["entries"] == [["x", [5, [2], [7], [7]]]]
+        assert orjson.dumps(events) == before
+
+
+def test_replacing_by_the_same_changes_nothing() -> None:
+    """Pushing a document again is no change at all."""
+    original = dashboard()
+    wire = WireDocument.from_json(*doc_json(original))
+    assert wire.replace(*doc_json(original)).keys == frozenset()
+
+
+def test_replacing_keeps_common_models() -> None:
+    """Followers get only what differs, and end at the same document."""
+    original = dashboard()
+    wire = WireDocument.from_json(*doc_json(original))
+    follower = from_json(*wire.content())
+    original.roots[0].children[0].renderers[0].data_source.data = {"x": [1, 2], "y": [3, 4]}
+    original.roots[0].children[0].width = 500
+    original.add_root(Slider(start=0, end=1, value=0.1))
+    original.title = "other"
+    applied = wire.replace(*doc_json(original))
+    assert not applied.resync
+    kinds = [event["kind"] for event in orjson.loads(applied.events)["events"]]
+    assert sorted(kinds) == ["ModelChanged", "ModelChanged", "RootAdded", "TitleChanged"]
+    apply(follower, applied.events, applied.buffers)
+    assert view(follower) == view(from_json(*wire.content())) == view(original)
+
+
+def test_replacing_by_a_new_run_of_the_script() -> None:
+    """All models are new: roots go, roots come, and the log says so in Bokeh's events."""
+    wire = WireDocument.empty()
+    replay = WireDocument.empty()
+    for _ in range(2):
+        original = dashboard()
+        original.callbacks._js_event_callbacks.clear()
+        applied = wire.replace(*doc_json(original))
+        assert not applied.resync
+        replay.apply(parse_patch(applied.events, applied.buffers))
+        assert view(from_json(*wire.content()))["roots"] == view(original)["roots"]
+        assert replay.content() == wire.content()
+
+
+@pytest.mark.parametrize(
+    "change_it",
+    [
+        {"version": "9.9"},
+        {"defs": [{"type": "model", "name": "A"}]},
+        {"callbacks": {"type": "map", "entries": [["document_ready", []]]}},
+        {"config": model("DocumentConfig", "c", reconnect_session=False)},
+        {"roots": [model("Slider", "a")]},
+        {"roots": [model("Div", "a", text="t")]},
+    ],
+)
+def test_replacing_what_no_patch_can_express(change_it: Event) -> None:
+    """New classes, callbacks, configuration, types or lost attributes: viewers pull again, and the
+    log can still repeat it."""
+    wire = document(model("Div", "a", text="t", name="n"))
+    replay = WireDocument.from_state(*wire.state())
+    given = {"roots": [model("Div", "a", text="t", name="n")], **change_it}
+    applied = wire.replace(given, {})
+    assert applied.resync
+    assert orjson.loads(applied.events)["events"][0]["kind"] == REPLACED
+    assert replay.apply(parse_patch(applied.events, applied.buffers)).resync
+    assert replay.content() == wire.content() == WireDocument.from_json(given, {}).content()
+    with pytest.raises(InvalidPatch, match="alone"):
+        wire.apply(Patch([*orjson.loads(applied.events)["events"], removed("a")], {}))
+
+
+def figures(*names: str | None, run: int) -> list[Event]:
+    """Plots as another run of a script makes them."""
+    named = [{"name": name} if name else {} for name in names]
+    return [model("Figure", f"{run}-{n}", **attrs) for n, attrs in enumerate(named)]
+
+
+def test_successors() -> None:
+    """A plot that is gone is followed by the one of its name, else the one at its place."""
+    wire = document(*figures("a", None, "c", run=1))
+    wire.replace({"roots": figures("c", None, run=2)}, {})
+    wire.replace({"roots": figures("c", None, run=3)}, {})
+    for each in (wire, WireDocument.from_state(*wire.state())):
+        assert each.successor("1-0") == "3-0"
+        assert each.successor("1-1") == "3-1"
+        assert each.successor("1-2") == "3-0"
+        assert each.successor("2-1") == "3-1"
+        assert each.successor("3-1") == "3-1"
+        assert each.successor("never") is None
+        assert each.place("3-1") == Place(None, 1, 1)
+        assert each.find("c") == "3-0"
+    with pytest.raises(UnknownModel):
+        wire.place("1-0")
+
+
+def test_successors_of_plots_inside_layouts() -> None:
+    """The place of a plot is counted among the plots in drawing order, not among the roots."""
+
+    def laid_out(run: int) -> Event:
+        return {"roots": [model("Column", f"c{run}", children=figures(None, None, run=run))]}
+
+    wire = WireDocument.from_json(laid_out(1), {})
+    wire.replace(laid_out(2), {})
+    assert wire.successor("1-1") == "2-1"
+    assert wire.successor("c1") == "c2"
+    mine = model("MyPlot", "m", renderers=[], x_range=None)
+    wire.apply(Patch([added(mine)], {}))
+    assert wire.plots()[-1] == "m"
+
+
+def test_memory_is_bounded() -> None:
+    """What is remembered of models that are gone does not grow for ever."""
+    wire = document(model("Row", "r"))
+    for start in range(0, 12_000, 2_000):
+        some = [model("Div", f"d{start + n}", name=f"n{start + n}") for n in range(2_000)]
+        wire.apply(Patch([change("r", "children", some)], {}))
+    memory = orjson.loads(wire.state()[0])["kept"]["memory"]
+    assert (len(memory["dropped"]), len(memory["retired"])) == (10_000, 1_000)
+    assert "d9999" in memory["dropped"]
+
+
+def test_catching_up_by_newest_values() -> None:
+    """A viewer that missed changes gets the newest values only, new models in full."""
+    data = {"type": "map", "entries": [["x", [1]]]}
+    wire = document(model("Row", "r"), model("ColumnDataSource", "s", data=data))
+    assert wire.changed_since(0) is None
+    viewers = [WireDocument.from_state(*wire.state())]
+    head = {"model": {"id": "s"}, "attr": "data"}
+    rows = {**head, "kind": "ColumnsStreamed", "data": data, "rollover": None}
+    steps = [
+        [change("r", "width", 1), rows],
+        [change("r", "width", 2), {"kind": "TitleChanged", "title": "new"}],
+        [change("r", "children", [model("Div", "d", text="a")])],
+        [change("d", "text", "b"), rows],
+    ]
+    for seq, events in enumerate(steps, 1):
+        wire.apply(Patch(events, {}), seq=seq)
+        viewers.append(WireDocument.from_state(*wire.state()))
+    for seq, viewer in enumerate(viewers):
+        missed = wire.changed_since(seq)
+        assert missed is not None
+        viewer.apply(parse_patch(*missed))
+        assert viewer.content() == wire.content()
+    assert wire.changed_since(4) == (b'{"events":[]}', {})
+    wire.apply(Patch([removed("r")], {}), seq=5)
+    assert wire.changed_since(4) is None
+    assert wire.changed_since(5) is not None
+    assert wire.changed_since(-1) is None
+
+
+def test_catching_up_is_refused_when_an_id_came_back() -> None:
+    """A viewer may still hold the old model of that id, and would keep its old values."""
+    wire = document(model("Row", "r", children=[model("Div", "d", text="old", width=5)]))
+    wire.apply(Patch([change("r", "children", [])], {}), seq=1)
+    wire.apply(Patch([change("r", "children", [model("Div", "d", text="new")])], {}), seq=2)
+    assert wire.changed_since(0) is None
+    assert wire.changed_since(2) is not None
+
+
+def test_view_state_is_left_out() -> None:
+    """What a browser computes for its screen is dropped; what a person or a script set is kept."""
+    wire = document(model("Figure", "f", x_range=model("DataRange1d", "auto"),
+                          y_range=model("Range1d", "fixed")))  # fmt: skip
+    ready = {"type": "event", "name": "document_ready"}
+    message = {"kind": "MessageSent", "msg_type": "bokeh_event", "msg_data": ready}
+    computed = [change("f", "inner_width", 300), change("f", "outer_height", 3), message]
+    bounds = [change("auto", "start", 1.0), change("auto", "end", 2.0)]
+    made = [change("fixed", "start", 1.0), change("f", "title", None)]
+    patch = Patch([*computed, *bounds, *made], {})
+
+    def left(**sender: bool) -> list[Event]:
+        return wire.without_view_state(patch, **sender).events
+
+    assert left(browser=False, ranges=False) == patch.events
+    assert left(browser=True, ranges=True) == [*bounds, *made]
+    assert left(browser=True, ranges=False) == made
+    assert without_view_state(patch.events, browser=True, ranges=False) == [*bounds, *made]
+
+
+def test_models_one_by_one() -> None:
+    """Models are listed by type, shown alone or with what they refer to, and found by name."""
+    wire = document(model("Row", "r", name="row", children=[model("Div", "d", text="t")]))
+    assert wire.typed("Div") == ["d"]
+    assert set(wire.typed()) >= {"r", "d"}
+    assert wire.model_json("r")["attributes"]["children"] == [{"id": "d"}]
+    assert wire.model_json("r", deep=True)["attributes"]["children"][0]["name"] == "Div"
+    assert (wire.find("row"), wire.find("d"), wire.find("nobody")) == ("r", "d", None)
+    assert wire.references("r") == {"r", "d"}
+    assert wire.referrers("d") == {"r"}
+    assert wire.type_of("d") == "Div"
+    with pytest.raises(UnknownModel, match="nobody"):
+        wire.model_json("nobody")
+
+
+def test_typed_arrays_from_browsers() -> None:
+    """Arrays as BokehJS sends them are kept as they came, and can be streamed to."""
+    array = {"type": "bytes", "data": {"id": "0"}}
+    typed = {"type": "typed_array", "array": array, "order": "little", "dtype": "int32"}
+    wire = document(model("ColumnDataSource", "s"))
+    head = {"model": {"id": "s"}, "attr": "data"}
+    data = {"type": "map", "entries": [["x", typed]]}
+    buffers = {"0": np.arange(3, dtype=np.int32).tobytes()}
+    wire.apply(Patch([change("s", "data", data)], buffers))
+    content, kept = wire.content()
+    assert orjson.loads(content)["roots"][0]["attributes"]["data"] == data
+    assert kept == buffers
+    rows = {"type": "map", "entries": [["x", [4]]]}
+    wire.apply(Patch([{**head, "kind": "ColumnsStreamed", "data": rows, "rollover": 2}], {}))
+    source = from_json(*wire.content()).roots[0]
+    assert source.data["x"].tolist() == [2, 4]
+
+
+def test_big_endian_arrays() -> None:
+    """Arrays of the other byte order keep their values when they are changed."""
+    array = {"type": "bytes", "data": {"id": "0"}}
+    big = {"type": "ndarray", "array": array, "order": "big", "dtype": "int32", "shape": [3]}
+    data = {"type": "map", "entries": [["x", big]]}
+    buffers = {"0": np.array([1, 2, 3], dtype=">i4").tobytes()}
+    wire = WireDocument.from_json({"roots": [model("ColumnDataSource", "s", data=data)]}, buffers)
+    patch = {"type": "map", "entries": [["x", [[0, 9]]]]}
+    head = {"model": {"id": "s"}, "attr": "data"}
+    wire.apply(Patch([{**head, "kind": "ColumnsPatched", "patches": patch}], {}))
+    assert from_json(*wire.content()).roots[0].data["x"].tolist() == [9, 2, 3]
+
+
+@pytest.mark.parametrize("binary", [False, True])
+def test_cost_of_a_change_does_not_grow_with_the_data(binary: bool) -> None:
+    """Streaming and patching one row of a million takes no longer than a small part of copying
+    them would, and allocates next to nothing."""
+    count = 1_000_000
+    column: Any = [0.5] * count
+    if binary:
+        array = {"type": "bytes", "data": {"id": "0"}}
+        column = {"type": "ndarray", "array": array, "order": "little", "dtype": "float64",
+                  "shape": [count]}  # fmt: skip
+    data = {"type": "map", "entries": [["x", column]]}
+    source = model("ColumnDataSource", "s", data=data)
+    wire = WireDocument.from_json({"roots": [source]}, {"0": bytes(8 * count)})
+    head = {"model": {"id": "s"}, "attr": "data"}
+    rows = {"type": "map", "entries": [["x", [1.5]]]}
+    stream = Patch([{**head, "kind": "ColumnsStreamed", "data": rows, "rollover": count}], {})
+    cell = {"type": "map", "entries": [["x", [[count // 2, 2.5]]]]}
+    patch = Patch([{**head, "kind": "ColumnsPatched", "patches": cell}], {})
+    wire.apply(stream)
+    tracemalloc.start()
+    for each in [stream, patch] * 20:
+        wire.apply(each)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 1_000_000
+    times = []
+    for each in [stream, patch] * 100:
+        start = time.perf_counter()
+        wire.apply(each)
+        times.append(time.perf_counter() - start)
+    assert sorted(times)[100] < 0.001
+
+
+def test_no_bokeh_is_needed() -> None:
+    """Types that nobody here has ever heard of are kept like any other."""
+    wire = document(model("my_package.widgets.Gauge", "g", needle={"type": "value", "value": 3}))
+    wire.apply(Patch([change("g", "friend", model("Other", "o", deep={"a": [{"id": "g"}]}))], {}))
+    assert wire.model_json("o")["attributes"]["deep"] == {"a": [{"id": "g"}]}
+
+
+def test_other_properties_of_figures_survive_streaming() -> None:
+    """A figure that a script moves by stream and patch ends where Bokeh's own document ends."""
+    original = dashboard()
+    sender = Sender(original)
+    wire = WireDocument.from_json(*doc_json(original))
+    source = original.roots[0].children[0].renderers[0].data_source
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        source.stream({"x": [5], "y": [1.0]}, rollover=4)
+        source.patch({"y": [(0, 7.0)]})
+        original.roots[0].children[0].x_range.start = float("inf")
+    for content, buffers in sender.sent:
+        wire.apply(parse_patch(orjson.dumps(content), buffers))
+    assert view(from_json(*wire.content())) == view(original)
