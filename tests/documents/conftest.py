@@ -9,7 +9,11 @@ import pytest
 
 from bokeh_server.documents import Engine, LiveDocument
 from bokeh_server.storage import Store
+from support.databases import database_url
 from support.documents import doc_json
+from support.postgresql import postgresql_server
+
+__all__ = ["database_url", "engine", "live", "postgresql_server", "store"]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -65,13 +66,10 @@ print(json.dumps({"ticks": len(gaps), "p90": gaps[len(gaps) * 9 // 10], "took": 
 """
 
 
-def test_commits_do_not_stop_the_hub(tmp_path: Path) -> None:
+def test_commits_do_not_stop_the_hub(database_url: str) -> None:
     """While greenlets wait for slow commits others run on, and every change is stored in order."""
-    import json
-
-    url = f"sqlite:///{tmp_path / 'bokeh.sqlite'}"
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM, url],
+        [sys.executable, "-c", PROGRAM, database_url],
         capture_output=True,
         text=True,
         timeout=90,

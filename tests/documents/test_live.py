@@ -424,10 +424,13 @@ def test_a_commit_whose_answer_was_lost(
 # --- several processes -----------------------------------------------------------------
 
 
-def test_two_engines_share_a_document(live: LiveDocument, store: Store) -> None:
+def test_two_engines_share_a_document(database_url: str) -> None:
     """Writers in two processes lose nothing; followers of both see every change in order."""
-    other_engine = Engine(store)
-    other = other_engine.open(live.docid)
+    stores = [Store.open(database_url), Store.open(database_url)]
+    engines = [Engine(store) for store in stores]
+    live = engines[0].open(engines[0].create("ada", "line").docid)
+    live.replace(doc_json(), {}, actor="ada")
+    other = engines[1].open(live.docid)
     ann, bob = TestFollower("ann"), TestFollower("bob")
     ann.join(live)
     bob.join(other)
@@ -445,7 +448,9 @@ def test_two_engines_share_a_document(live: LiveDocument, store: Store) -> None:
     for follower in (ann, bob):
         follower.take()
         assert follower.seqs == list(range(2, 62))
-    other_engine.close()
+    for engine, store in zip(engines, stores, strict=True):
+        engine.close()
+        store.close()
 
 
 def test_a_snapshot_of_another_process_hides_the_changes(live: LiveDocument, store: Store) -> None:
