@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 from flask import request
-from werkzeug.exceptions import UnsupportedMediaType
+from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
 from bokeh_server.errors import BadRequest
 from bokeh_server.protocol.packing import CONTENT_TYPE, unpack
@@ -86,4 +86,9 @@ def _read() -> bytes:
         raise UnsupportedMediaType(
             "Could not read the body: it is compressed. Send it without Content-Encoding."
         )
-    return request.get_data(cache=False)
+    data = request.get_data(cache=False)
+    most = request.max_content_length
+    if most is not None and len(data) >= most and request.content_length is None:
+        # werkzeug cuts off a chunked body at the limit, and says nothing
+        raise RequestEntityTooLarge
+    return data
