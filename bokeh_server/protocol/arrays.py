@@ -32,7 +32,7 @@ __all__ = [
 Array = npt.NDArray[Any]
 
 #: most bytes that the inline arrays of one patch or document may unpack to.
-MAX_INFLATED = 512 * 1024 * 1024
+MAX_INFLATED = 128 * 1024 * 1024
 
 _DTYPES = frozenset(
     ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64", "bool")
