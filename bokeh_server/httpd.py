@@ -6,6 +6,7 @@ that is too long, and writes an access line for every request; here it does not.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import logging
@@ -36,6 +37,16 @@ _BAD_REQUEST = (
     b"Content-Type: text/plain\r\n\r\n"
 )
 
+_STOPPING_BODY = (
+    b'{"error": "unavailable",'
+    b' "detail": "Could not answer: the server is stopping. Try again in a moment."}'
+)
+_STOPPING = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nRetry-After: 2\r\n"
+    b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+    % (len(_STOPPING_BODY), _STOPPING_BODY)
+)
+
 
 def _unsent(sock: Any) -> int:
     """Bytes that the peer has not yet acknowledged; 0 where the system does not tell.
@@ -50,6 +61,13 @@ def _unsent(sock: Any) -> int:
         return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
     except (ImportError, AttributeError, OSError):
         return 0
+
+
+def _level(code: int) -> int:
+    """Asking for what may not be there is how a script finds out, and nothing to tell about."""
+    if code >= 500:
+        return logging.WARNING
+    return logging.INFO if code >= 400 and code != 404 else logging.DEBUG
 
 
 class _TimedRaw(io.RawIOBase):
@@ -140,12 +158,21 @@ class _Handler(pywsgi.WSGIHandler):  # type: ignore[misc]
             return read
 
     def handle_one_response(self) -> None:
+        if self.server.stopping:
+            self._refuse()
+            return
         self.server.busy += 1
         try:
             super().handle_one_response()
         finally:
             self.server.busy -= 1
         self.close_connection = self.close_connection or self.server.stopping
+
+    def _refuse(self) -> None:
+        """Answer a request that comes on an open connection while the server stops."""
+        self.close_connection = True
+        with contextlib.suppress(OSError):
+            self.socket.sendall(_STOPPING)
 
     def _write_with_headers(self, data: bytes) -> None:
         """Send the head of a response and the first of its body at once, not one by one."""
@@ -197,7 +224,7 @@ class _Handler(pywsgi.WSGIHandler):  # type: ignore[misc]
     def log_request(self) -> None:
         # pywsgi refuses some requests before they have a code
         code = abs(int(self.code or 0)) or 400
-        level = logging.DEBUG if code < 400 else logging.INFO if code < 500 else logging.WARNING
+        level = _level(code)
         if access_log.isEnabledFor(level):
             took = (self.time_finish or time.time()) - self.time_start
             access_log.log(

@@ -46,12 +46,13 @@ def wave(phase: float) -> list[float]:
 
 def animate(url: str, server: subprocess.Popen[str]) -> None:
     """Publish the plot and move it while the server runs."""
-    from bokeh_server.plotting import cursession, figure, output_server, push
+    from bokeh_server.plotting import curdoc, cursession, figure, output_server, push
 
     output_server(TITLE, url=url)
     plot = figure(title="A plot that moves", height=400, sizing_mode="stretch_width")
     steps = [4 * math.pi * step / POINTS for step in range(POINTS)]
     source = plot.line(steps, wave(0), line_width=3).data_source
+    curdoc().add_root(plot)
     push()
     print(f"\nA live plot:  {cursession().object_link(plot)}\nCtrl-C stops both.", flush=True)
     started = time.monotonic()

@@ -187,20 +187,27 @@ def test_the_access_log_has_no_query(server: Served) -> None:
     """Tickets in a query never reach the log."""
     requests.get(f"http://127.0.0.1:{server.port}/length?ticket=secret", timeout=5)
     requests.get(f"http://127.0.0.1:{server.port}/none?ticket=secret", timeout=5)
+    requests.post(f"http://127.0.0.1:{server.port}/busy?ticket=secret", timeout=5)
     time.sleep(0.1)  # the line is written after the answer
     assert "DEBUG bokeh_server.access 127.0.0.1 GET /length 200" in server.log
-    assert "INFO bokeh_server.access 127.0.0.1 GET /none 404" in server.log
+    assert "DEBUG bokeh_server.access 127.0.0.1 GET /none 404" in server.log
+    assert "INFO bokeh_server.access 127.0.0.1 POST /busy 405" in server.log
     assert "secret" not in server.log
 
 
 def test_finishing_answers_what_is_in_work_and_takes_nothing_new(tmp_path: Path) -> None:
-    """A request that was accepted before the stop is answered; the next one finds nobody."""
-    with served(tmp_path) as running, running.connect() as sock:
+    """A request that was accepted before the stop is answered; on an open connection the next gets 503."""
+    with served(tmp_path) as running, running.connect() as sock, running.connect() as idle:
+        idle.sendall(b"GET /length HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert idle.recv(65536)
         sock.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
         time.sleep(0.2)
         assert running.process.stdin is not None
         running.process.stdin.write("\n")
         running.process.stdin.flush()
+        time.sleep(0.2)
+        idle.sendall(b"GET /length HTTP/1.1\r\nHost: a\r\n\r\n")
+        assert receive_all(idle).startswith(b"HTTP/1.1 503 ")
         assert receive_all(sock).endswith(b"done")
         assert running.process.stdout is not None
         assert running.process.stdout.readline() == "finished\n"
