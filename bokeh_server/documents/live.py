@@ -7,29 +7,25 @@ from dataclasses import dataclass
 from typing import Any
 
 from bokeh_server.blocking import run_blocking
-from bokeh_server.channels import Cursor, Entry, Follower
+from bokeh_server.channels import Entry
 from bokeh_server.documents.committer import Committer, Pending
 from bokeh_server.documents.feed import change_entry, message_entry, value_entry
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.loading import unknown_document
-from bokeh_server.documents.memory import Memory, Notify
+from bokeh_server.documents.memory import Notify
+from bokeh_server.documents.reading import Pulled, Readable
 from bokeh_server.errors import (
     BadRequest,
     CallerError,
     StorageUnavailable,
     TitleTaken,
     TooLarge,
-    UnknownModel,
 )
 from bokeh_server.protocol import (
     Applied,
-    Body,
     Buffers,
     Patch,
-    Place,
     WireDocument,
-    encode,
-    encode_body,
     pack,
 )
 from bokeh_server.storage import Gone, NewChange, Repeated, Store, Stored, Taken
@@ -41,17 +37,6 @@ STREAMED = b'"ColumnsStreamed"'
 KEY_LENGTH = 255
 
 Make = Callable[[WireDocument], Applied]
-
-
-@dataclass(frozen=True, slots=True)
-class Pulled:
-    """A revision as ``PULL-DOC-REPLY`` sends it.
-
-    :param body: ``{"doc": DocJson}`` with its buffers, as frames without the header.
-    """
-
-    seq: int
-    body: Body
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +60,7 @@ class Cargo:
     entries: list[Entry]
 
 
-class LiveDocument(Memory):
+class LiveDocument(Readable):
     """One stored document. :meth:`bokeh_server.documents.Engine.open` gives it."""
 
     def __init__(
@@ -270,125 +255,6 @@ class LiveDocument(Memory):
                 self._in_flight.pop(pending.change.key, None)
             if not self._pending:
                 self._settled.notify_all()
-
-    # --- reading -------------------------------------------------------------------------
-
-    def pull(self, *, inline: bool = False) -> Pulled:
-        """The document as it is committed.
-
-        :param inline: arrays within the JSON, for receivers that get no buffers.
-        """
-        with self._steady() as wire:
-            return self._pull(wire, inline)
-
-    def join(self, follower: Follower, *, inline: bool = False) -> tuple[Pulled, Cursor]:
-        """The document as it is committed, and a cursor to exactly what follows."""
-        with self._steady() as wire:
-            pulled = self._pull(wire, inline)
-            return pulled, self.channel.follow(follower, seq=pulled.seq)
-
-    def resume(self, follower: Follower, seq: int) -> tuple[bytes | None, Cursor]:
-        """What :meth:`catch_up` gives, and a cursor to exactly what follows."""
-        with self._steady() as wire:
-            return self._catch_up(wire, seq), self.channel.follow(follower, seq=self.seq)
-
-    def catch_up(self, seq: int) -> bytes | None:
-        """The newest value of everything that changed after ``seq``, as one ``PATCH-DOC``.
-
-        :returns: frames ready to send; ``None`` when it takes more, so that the follower must pull.
-        """
-        with self._steady() as wire:
-            return self._catch_up(wire, seq)
-
-    def content(self, *, inline: bool = False) -> tuple[int, bytes, dict[str, bytes]]:
-        """The document as it is committed: its ``seq``, DocJson and buffers."""
-        with self._steady() as wire:
-            content, buffers = run_blocking(_content, wire, inline)
-            return self.seq, content, buffers
-
-    def model_json(self, model_id: str, *, deep: bool = False) -> dict[str, Any]:
-        """A model as JSON, arrays inline.
-
-        :param deep: write the models it refers to in full; otherwise by id.
-        :raises UnknownModel: there is none of this id.
-        """
-        with self._steady() as wire:
-            return wire.model_json(model_id, deep=deep)
-
-    def models(self, type_name: str | None = None) -> list[dict[str, Any]]:
-        """All its models, or those of a type, each as :meth:`model_json` gives it."""
-        with self._steady() as wire:
-            return run_blocking(_models, wire, type_name)
-
-    def roots(self) -> list[str]:
-        """The ids of its roots, in order."""
-        with self._steady() as wire:
-            return wire.roots
-
-    def plots(self) -> list[str]:
-        """The ids of its plots, in drawing order."""
-        with self._steady() as wire:
-            return wire.plots()
-
-    def find(self, key: str) -> str | None:
-        """The id of the model of this id or name."""
-        with self._steady() as wire:
-            return wire.find(key)
-
-    def resolve(self, key: str) -> str:
-        """The id of the model of this id or name, or of what replaced the one of this id.
-
-        :raises UnknownModel: there is none.
-        """
-        with self._steady() as wire:
-            found = wire.find(key) or wire.successor(key)
-        if found is None:
-            raise UnknownModel(
-                f"find {key[:80]!r} in document {self.docid}",
-                "the document has no model of this id or name",
-                "Look at the whole document",
-            )
-        return found
-
-    def place(self, model_id: str) -> Place:
-        """Where a model stands.
-
-        :raises UnknownModel: there is none of this id.
-        """
-        with self._steady() as wire:
-            return wire.place(model_id)
-
-    def references(self, model_id: str) -> set[str]:
-        """The ids of the models that refer to a model directly; empty where there is none."""
-        with self._steady() as wire:
-            return wire.referrers(model_id)
-
-    def collect(self) -> list[str]:
-        """Drop the models that no root leads to; their ids."""
-        with self._steady() as wire:
-            return wire.collect()
-
-    def _pull(self, wire: WireDocument, inline: bool) -> Pulled:
-        if inline not in self._bodies:
-            self._bodies[inline] = run_blocking(_body, wire, inline)
-        return Pulled(self.seq, self._bodies[inline])
-
-    def _catch_up(self, wire: WireDocument, seq: int) -> bytes | None:
-        newest = wire.changed_since(seq)
-        return None if newest is None else encode("PATCH-DOC", *newest)
-
-
-def _models(wire: WireDocument, type_name: str | None) -> list[dict[str, Any]]:
-    return [wire.model_json(each) for each in wire.typed(type_name)]
-
-
-def _content(wire: WireDocument, inline: bool) -> tuple[bytes, dict[str, bytes]]:
-    return wire.content(inline=inline)
-
-
-def _body(wire: WireDocument, inline: bool) -> Body:
-    content, buffers = wire.content(inline=inline)
-    return encode_body(b'{"doc":%b}' % content, buffers)
 
 
 def _title_taken(title: str) -> TitleTaken:
