@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 from flask import Blueprint, Flask, Response, current_app, redirect, request
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
-from werkzeug.routing import MapAdapter, RequestRedirect
+from werkzeug.exceptions import (
+    HTTPException,
+    MethodNotAllowed,
+    NotFound,
+    default_exceptions,
+)
+from werkzeug.routing import MapAdapter, PathConverter, RequestRedirect
 from werkzeug.wrappers import Response as AnyResponse
 
 from bokeh_server.blueprint import (
@@ -28,6 +33,8 @@ __all__ = ["NAME", "make_blueprint"]
 NAME = "bokeh_server"
 
 _METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
+#: what no other route takes; without these rules the app's own error pages, not JSON, would answer.
+_NOTHING = {"/bokeh/": "nothing_there", f"/bokeh/<{NAME}_rest:rest>": "nothing_under"}
 _ROOMS = (
     api_users,
     api_documents,
@@ -42,20 +49,30 @@ _ROOMS = (
 
 def make_blueprint(app: Flask) -> Blueprint:
     """Make the blueprint for one app."""
+    app.url_map.converters[f"{NAME}_rest"] = _Rest
     blueprint = Blueprint(NAME, "bokeh_server.blueprint", template_folder="templates")
     for room in _ROOMS:
         room.add_routes(blueprint)
-    blueprint.add_url_rule(
-        "/bokeh/<path:rest>", "nothing", _nothing_here, methods=_METHODS, strict_slashes=False
-    )
+    for path, endpoint in _NOTHING.items():
+        blueprint.add_url_rule(path, endpoint, _nothing_here, methods=_METHODS)
     blueprint.before_request(_limit_body)
     blueprint.before_request(_refuse_foreign)
     blueprint.after_request(_add_headers)
     blueprint.register_error_handler(BokehServerError, failures.answer_error)
-    blueprint.register_error_handler(HTTPException, failures.answer_http_error)
+    # By code as well: an app's own handler of a code would go before one for all of them.
+    errors: list[type[Exception]] = [HTTPException, *default_exceptions.values()]
+    for error in errors:
+        blueprint.register_error_handler(error, failures.answer_http_error)
     if not app.config.get("PROPAGATE_EXCEPTIONS"):
         blueprint.register_error_handler(Exception, failures.answer_unexpected)
     return blueprint
+
+
+class _Rest(PathConverter):
+    """The rest of a path, line breaks and all."""
+
+    regex = r"[\s\S]+?"
+    part_isolating = False
 
 
 def _limit_body() -> None:
@@ -82,11 +99,8 @@ def _add_headers(response: Response) -> Response:
     return response
 
 
-def _nothing_here(rest: str) -> AnyResponse:
-    """Answer an address under ``/bokeh/`` that no other route takes.
-
-    Without this rule the app's own error pages would answer, which are not JSON.
-    """
+def _nothing_here(rest: str = "") -> AnyResponse:
+    """Answer an address under ``/bokeh/`` that no other route takes."""
     methods = _methods_of(request.path)
     if methods:
         raise MethodNotAllowed(methods)
@@ -107,4 +121,4 @@ def _takes(adapter: MapAdapter, path: str, method: str) -> bool:
         endpoint, _ = adapter.match(path, method=method)
     except (HTTPException, RequestRedirect):
         return False
-    return bool(endpoint != f"{NAME}.nothing")
+    return endpoint.removeprefix(f"{NAME}.") not in _NOTHING.values()

@@ -158,11 +158,10 @@ def test_what_is_not_there_is_told_in_the_page(
     visit: Visit, api: Api, site: Site, docid: str, missing: str
 ) -> None:
     """An unknown document or plot leaves a message where the plot would be."""
-    script = tag(api, "a", docid, "nothing") if missing == "model" else tag(api, "a", "none", "one")
-    page = visit(site.add("/missing", script))
-    expect(page.get_by_role("status")).to_contain_text(
-        f"Could not {'find' if missing == 'model' else 'open'}"
-    )
+    where = {"document": ("none", "one"), "model": (docid, "nothing")}[missing]
+    page = visit(site.add("/missing", tag(api, "a", *where)))
+    told = {"document": "Could not open", "model": "Could not find"}[missing]
+    expect(page.get_by_role("status")).to_contain_text(told)
 
 
 def test_a_policy_that_forbids_it_is_told(
@@ -199,8 +198,9 @@ def test_an_embed_outlives_a_lost_connection(
     page.evaluate("Bokeh.documents[0] && 0")
     page.evaluate(
         """async () => {
-            const {sessions} = await import(
-                performance.getEntriesByType("resource").find((it) => it.name.includes("/embed.js")).name)
+            const loaded = performance.getEntriesByType("resource")
+            const {name} = loaded.find((it) => it.name.includes("/embed.js"))
+            const {sessions} = await import(name)
             const session = await [...sessions.values()][0]
             session._connection.socket.close()
         }"""
