@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
 from bokeh_server.sockets import reader as incoming
@@ -31,12 +31,22 @@ class Connection(WritingHalf):
     :ivar watch: the loop's, to wait for what arrives.
     """
 
-    __slots__ = ("_heard", "_initial", "_pinged", "_reader", "is_script", "origin", "watch")
+    __slots__ = (
+        "_events",
+        "_heard",
+        "_initial",
+        "_pinged",
+        "_reader",
+        "is_script",
+        "origin",
+        "watch",
+    )
 
     def __init__(self, loop: SocketLoop, sock: Transport, initial: bytes) -> None:
         super().__init__(loop, sock)
         self._initial: bytes | None = initial or None
         self._reader: incoming.Reader | None = None
+        self._events: Iterator[incoming.Incoming] | None = None
         self._heard = loop.now()
         self._pinged = 0.0
         self.watch: Any = None
@@ -62,8 +72,6 @@ class Connection(WritingHalf):
         more = False
         try:
             more = self._read_turn()
-        except OSError:
-            self._abort()
         except Exception:
             log.exception("A WebSocket's handler failed")
             self.close(1011, "the server failed")
@@ -73,20 +81,30 @@ class Connection(WritingHalf):
         """Read until nothing is there (false) or others should get their turn (true)."""
         turn = TURN
         while turn > 0 and self._state != ENDED:
-            if self._is_clogged():
+            if not self._handle() or self._is_clogged():
                 return False
-            initial, self._initial = self._initial, None
-            try:
-                data = initial or self._sock.recv(RECEIVE)
-            except (BlockingIOError, InterruptedError):
-                return False
-            if not data:
-                self._abort()
+            data = self._receive()
+            if data is None:
                 return False
             self._heard = self._loop.now()
             turn -= len(data)
-            self._handle(data)
+            if self._state < ENDING:
+                self._reader = self._reader or incoming.Reader(self._loop.limits)
+                self._events = self._reader.feed(data)
         return True
+
+    def _receive(self) -> bytes | None:
+        """Give what has arrived; ``None``: nothing, now or ever."""
+        initial, self._initial = self._initial, None
+        try:
+            data = initial or self._sock.recv(RECEIVE)
+        except (BlockingIOError, InterruptedError):
+            return None
+        except OSError:
+            data = b""
+        if not data:
+            self._abort()
+        return data or None
 
     def _is_clogged(self) -> bool:
         """Whether the peer should first read what we have for it."""
@@ -95,15 +113,16 @@ class Connection(WritingHalf):
             self._resume = False
         return self._resume
 
-    def _handle(self, data: bytes) -> None:
-        if self._state >= ENDING:
-            return
-        if self._reader is None:
-            self._reader = incoming.Reader(self._loop.limits)
-        for event in self._reader.feed(data):
+    def _handle(self) -> bool:
+        """Handle what was read; false: the rest waits until the peer has read something."""
+        for event in self._events or ():
             self._take(event)
             if self._state >= ENDING:
-                return
+                break
+            if self._is_clogged():
+                return False
+        self._events = None
+        return True
 
     def _take(self, event: incoming.Incoming) -> None:
         match event:
@@ -139,7 +158,7 @@ class Connection(WritingHalf):
             self._finish()
         elif ended or paused:
             return
-        elif more:
+        elif more or self._events is not None:
             self._loop.read_later(self)
         else:
             self._loop.watch_read(self)
@@ -154,15 +173,14 @@ class Connection(WritingHalf):
     def on_due(self, now: float) -> None:
         """Ping, or give up a peer that is too slow or gone; never blocks."""
         limits = self._loop.limits
-        if self._state != OPEN:
+        stalled = self._progress + limits.stall_timeout if self._progress else None
+        if self._state != OPEN or (stalled is not None and now >= stalled):
             return self._abort()
-        if self._progress and now - self._progress >= limits.stall_timeout:
-            log.info("A WebSocket was closed: its peer took nothing for %g s", limits.stall_timeout)
-            return self._abort()
-        if self._pinged > self._heard and not (self._reading or self._resume or self._progress):
+        idle = not (self._is_writing or self._reading or self._resume)
+        if idle and self._pinged > self._heard:
             log.info("A WebSocket was closed: its peer did not answer a ping")
             return self._abort()
-        self._due = now + min(limits.ping_interval, limits.stall_timeout)
+        self._due = min(now + limits.ping_interval, stalled or now + limits.ping_interval)
         if not self._is_writing:
             self._pinged = now
             self.send(ping_frame())

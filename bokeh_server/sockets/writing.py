@@ -227,6 +227,7 @@ class WritingHalf:
             self._view = memoryview(view)[sent:]
         if sent or not self._progress:
             self._progress = self._loop.now()
+            self._due = min(self._due, self._progress + self._loop.limits.stall_timeout)
         self._loop.watch_write(cast("Connection", self))
         return False
 
@@ -240,7 +241,7 @@ class WritingHalf:
         if finish:
             self._finish()
         if resume:
-            self._loop.watch_read(cast("Connection", self))
+            self._loop.read_later(cast("Connection", self))
 
     def _next_entry(self) -> bytes | None:
         cursor = self._cursor

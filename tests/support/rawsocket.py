@@ -69,6 +69,14 @@ class RawClient:
         self.head = self._read_head()
         self.status = int(self.head.split(b" ", 2)[1]) if self.head else 0
 
+    @classmethod
+    def on(cls, sock: socket.socket, timeout: float = 10.0) -> RawClient:
+        """Speak on a socket whose other end has had no handshake."""
+        client = cls.__new__(cls)
+        sock.settimeout(timeout)
+        client.sock, client.buffer, client.head, client.status = sock, b"", b"", 0
+        return client
+
     def __enter__(self) -> RawClient:
         return self
 
