@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Mapping
-from typing import Any
 
 from flask import Flask
 
 from bokeh_server.blueprint import routes
 from bokeh_server.blueprint.state import EXTENSION, State
-from bokeh_server.config import ENVIRONMENT_PREFIX, Settings
+from bokeh_server.config import Settings
 from bokeh_server.errors import ConfigurationError
 
 __all__ = ["BokehServer"]
@@ -53,7 +51,9 @@ class BokehServer:
                 "it already has one",
                 "Use one BokehServer for an app; two apps may have one each",
             )
-        settings = self._settings or _gather(app.config, self._overrides)
+        settings = self._settings or Settings.from_app_config(
+            app.config, os.environ, **self._overrides
+        )
         blueprint = routes.make_blueprint(app)
         app.register_blueprint(blueprint, url_prefix=settings.url_prefix or None)
         state = State(settings)
@@ -65,11 +65,3 @@ class BokehServer:
         """Close every app's sockets and database; safe to repeat."""
         for state in list(self._states):
             state.close()
-
-
-def _gather(config: Mapping[str, Any], overrides: Mapping[str, object]) -> Settings:
-    given = {
-        name: value for name, value in os.environ.items() if name.startswith(ENVIRONMENT_PREFIX)
-    }
-    given.update((name, value) for name, value in config.items() if value is not None)
-    return Settings.from_app_config(given, **overrides)

@@ -5,7 +5,7 @@ A later source wins over an earlier one:
 .. code-block:: text
 
     default < configuration file < environment < command line
-    default < app.config["BOKEH_SERVER_*"] < keyword arguments        (embedded in a Flask app)
+    default < environment < app.config["BOKEH_SERVER_*"] < keyword arguments      (embedded)
 
 The declaration in :class:`Settings` is the only one: the option ``--url-prefix``,
 the variable ``BOKEH_SERVER_URL_PREFIX``, the key ``url_prefix`` of the configuration file
@@ -182,9 +182,18 @@ class Settings:
         return _Gatherer().add_all(values, "keyword argument {name}").build()
 
     @classmethod
-    def from_app_config(cls, config: Mapping[str, object], **values: object) -> Settings:
-        """Make settings of ``app.config["BOKEH_SERVER_*"]`` and, over them, keyword arguments."""
+    def from_app_config(
+        cls,
+        config: Mapping[str, object],
+        environ: Mapping[str, str] | None = None,
+        **values: object,
+    ) -> Settings:
+        """Make settings of ``app.config["BOKEH_SERVER_*"]`` and, over them, keyword arguments.
+
+        :param environ: environment variables, which are under both.
+        """
         gatherer = _Gatherer()
+        gatherer.add_prefixed(environ or {}, "environment variable {variable}")
         gatherer.add_prefixed(config, 'app.config["{variable}"]')
         return gatherer.add_all(values, "keyword argument {name}").build()
 

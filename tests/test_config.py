@@ -158,7 +158,9 @@ def test_a_list_in_the_environment_has_commas() -> None:
 def test_settings_of_an_embedding_app() -> None:
     """Keyword arguments win over ``app.config``, whose other keys are not looked at."""
     app_config = {"BOKEH_SERVER_DEBUG": True, "BOKEH_SERVER_URL_PREFIX": "a", "SECRET_KEY": "x"}
-    settings = Settings.from_app_config(app_config, url_prefix="/plots", database=None)
+    environ = {"BOKEH_SERVER_DEBUG": "no", "BOKEH_SERVER_PORT": "1"}
+    settings = Settings.from_app_config(app_config, environ, url_prefix="/plots", database=None)
+    assert settings.source("port") == "environment variable BOKEH_SERVER_PORT"
     assert (settings.debug, settings.url_prefix) == (True, "/plots")
     assert settings.source("debug") == 'app.config["BOKEH_SERVER_DEBUG"]'
     assert settings.source("url_prefix") == "keyword argument url_prefix"

@@ -196,7 +196,7 @@ def test_the_access_log_has_no_query(server: Served) -> None:
 
 
 def test_finishing_answers_what_is_in_work_and_takes_nothing_new(tmp_path: Path) -> None:
-    """A request that was accepted before the stop is answered; on an open connection the next gets 503."""
+    """What was asked before the stop is answered; what comes on an open connection gets 503."""
     with served(tmp_path) as running, running.connect() as sock, running.connect() as idle:
         idle.sendall(b"GET /length HTTP/1.1\r\nHost: a\r\n\r\n")
         assert idle.recv(65536)
