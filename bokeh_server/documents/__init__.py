@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bokeh_server.documents.engine import Engine
+from bokeh_server.documents.identities import Identity
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.live import LiveDocument, Pulled
 
-__all__ = ["Engine", "Limits", "LiveDocument", "Pulled"]
+__all__ = ["Engine", "Identity", "Limits", "LiveDocument", "Pulled"]

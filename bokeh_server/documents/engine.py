@@ -12,6 +12,7 @@ from bokeh_server.blocking import run_blocking
 from bokeh_server.channels import Broker
 from bokeh_server.documents.committer import Committer
 from bokeh_server.documents.housekeeping import Housekeeper
+from bokeh_server.documents.identities import Identities, Identity
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.live import LiveDocument
 from bokeh_server.documents.loading import unknown_document
@@ -56,6 +57,7 @@ class Engine:
         self._loaded: dict[str, LiveDocument] = {}
         # Whoever still holds a document that left memory finds the same one when it comes back.
         self._known: WeakValueDictionary[str, LiveDocument] = WeakValueDictionary()
+        self._identities = Identities(self.get)
 
     # --- documents as a whole ------------------------------------------------------------
 
@@ -76,6 +78,14 @@ class Engine:
         """The document of this id."""
         return run_blocking(self._store.documents.get, docid)
 
+    def identity(self, docid: str) -> Identity | None:
+        """The title and owner of a document, and whether it is published.
+
+        Cheap, for every request; what another process changes is seen a second later.
+        """
+        self._fork.check()
+        return self._identities.get(docid)
+
     def list(self, owner: str | None = None) -> list[DocumentRecord]:
         """The owner's documents, or everybody's; the last changed first."""
         return run_blocking(self._store.documents.list, owner)
@@ -86,6 +96,7 @@ class Engine:
         :raises TitleTaken: the owner has another document of this title.
         """
         self.open(docid).rename(check_title(title), actor=actor)
+        self._identities.forget(docid)
         return self._require(docid)
 
     def publish(self, docid: str, published: bool) -> DocumentRecord:
@@ -94,6 +105,7 @@ class Engine:
         :raises UnknownDocument: there is no such document.
         """
         record = run_blocking(self._store.documents.publish, docid, published)
+        self._identities.forget(docid)
         self._watchers.notify(docid, "changed")
         return record
 
@@ -160,6 +172,7 @@ class Engine:
                     self._loaded.pop(document.docid, None)
 
     def _gone(self, docid: str) -> None:
+        self._identities.forget(docid)
         with self._lock:
             document = self._known.pop(docid, None)
             self._loaded.pop(docid, None)
