@@ -56,7 +56,8 @@ class Link:
     :ivar synced: whether the server's copy is known; until then a store replaces all of it.
     :ivar pinned: made by ``output_server``: the local document goes nowhere else.
     :ivar known: the models that the server has, by id.
-    :ivar seq: the last change known to be in the local document.
+    :ivar seq: the last change of the stored document that is known of here.
+    :ivar complete: whether the local document contains all changes up to that.
     :ivar title: the stored document's title.
     :ivar loose: ids of models that were stored while they were in no document.
     :ivar extras: what no event tells of, as it was last sent.
@@ -71,6 +72,7 @@ class Link:
         self.synced = False
         self.pinned = False
         self.seq = -1
+        self.complete = False
         self.known: weakref.WeakValueDictionary[str, Model] = weakref.WeakValueDictionary()
         self.pending = Pending()
         self._reaction: Pending | None = None

@@ -220,7 +220,10 @@ class Session(Documents):
             raise
         link.unconfirmed = None
         before, link.seq = link.seq, max(link.seq, int(answer["seq"]))
-        if batch.kind == "changes" and int(answer["seq"]) != before + 1:
+        if batch.kind == "content":
+            link.complete = True
+        elif link.seq != before + 1:
+            link.complete = link.complete and link.seq == before
             self._check_not_replaced(link)
 
     def _check_not_replaced(self, link: Link) -> None:
@@ -244,7 +247,7 @@ class Session(Documents):
         with self.lock:
             link = self.link(doc)
             self._confirm(link)
-            if link.synced and link.seq == int(self.info(link.docid)["seq"]):
+            if link.synced and link.complete and link.seq == int(self.info(link.docid)["seq"]):
                 return
             _raise_first(self._merge(link))
 
@@ -259,7 +262,7 @@ class Session(Documents):
         content, seq, buffers = self._content(link)
         make_unique(link.document, link.knows)
         errors = merge_content(link, content, buffers)
-        link.seq = seq
+        link.seq, link.complete = seq, True
         return errors
 
     def _content(self, link: Link) -> tuple[Any, int, Any]:
