@@ -29,7 +29,7 @@ def readable(docid: str) -> DocumentRecord:
 
     :raises UnknownDocument: there is none, or they may not know that there is one.
     """
-    record = current_state().engine.get(docid)
+    record = current_state().records.get(docid)
     if record is None or not decide(current_actor(), Action.READ, _resource(record)):
         raise UnknownDocument(
             "open this document", "there is none of this docid", "It may have been deleted"

@@ -8,9 +8,9 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from bokeh_server.blueprint.access import readable
-from bokeh_server.blueprint.pages import json_in_html, page_config, render, root_path, target_of
+from bokeh_server.blueprint.pages import json_in_html, page_config, render, target_of
 from bokeh_server.blueprint.state import current_state
-from bokeh_server.blueprint.static_files import own_url
+from bokeh_server.blueprint.static_files import own_url, root_path
 from bokeh_server.blueprint.tickets import make_ticket
 from bokeh_server.errors import BadRequest, CallerError
 

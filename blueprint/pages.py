@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from flask import Blueprint, Response, current_app, jsonify, request, url_for
+from flask import Blueprint, Response, current_app, jsonify, request
 from markupsafe import Markup
 
 from bokeh_server.blueprint.access import readable
 from bokeh_server.blueprint.api_documents import list_documents
 from bokeh_server.blueprint.assets import BUNDLES
 from bokeh_server.blueprint.state import current_state
-from bokeh_server.blueprint.static_files import bokehjs_url, own_url
+from bokeh_server.blueprint.static_files import bokehjs_path, bokehjs_url, own_url, root_path
 from bokeh_server.blueprint.tickets import is_public, make_ticket, writes
 from bokeh_server.errors import Forbidden
 from bokeh_server.sockets.origin import check_origin
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bokeh_server.documents import LiveDocument
     from bokeh_server.storage import DocumentRecord
 
-__all__ = ["add_routes", "json_in_html", "page_config", "render", "root_path", "target_of"]
+__all__ = ["add_routes", "json_in_html", "page_config", "render", "target_of"]
 
 _MODULES = ("bundles.js", "common.js", "ranges.js", "session.js", "stage.js")
 _INDEX_POLICY = (
@@ -40,11 +40,6 @@ def add_routes(blueprint: Blueprint) -> None:
     add("/bokeh/doc/<docid>/show", "show_document", _show_document)
     add("/bokeh/doc/<docid>/ticket", "ticket", _ticket)
     add("/bokeh/doc/<docid>/<modelid>", "show_model", _show_model)
-
-
-def root_path() -> str:
-    """The path under which everything of ours stands, with no slash at the end."""
-    return url_for("bokeh_server.ping").removesuffix("/bokeh/ping")
 
 
 def render(template: str, **values: Any) -> str:
@@ -133,7 +128,7 @@ def page_config(record: DocumentRecord, target: dict[str, Any]) -> dict[str, Any
         "writes": writes(record),
         "public": is_public(),
         "target": target,
-        "bokehjs": {"version": version, "base": f"{root}/bokeh/bokehjs/{version}/"},
+        "bokehjs": {"version": version, "base": bokehjs_path()},
     }
 
 
