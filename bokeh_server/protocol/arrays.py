@@ -6,6 +6,7 @@ import base64
 import binascii
 import gzip
 import math
+import sys
 import zlib
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -162,8 +163,9 @@ def decode_array(rep: dict[str, Any]) -> Array:
     """
     array, dtype = rep["array"], rep["dtype"]
     if isinstance(array, Blob):
-        numbers = np.frombuffer(array.data, dtype=np.dtype(dtype).newbyteorder(rep["order"]))
-        made: Array = numbers.astype(np.dtype(dtype), copy=False)
+        made: Array = np.frombuffer(array.data, dtype=dtype)
+        if rep["order"] != sys.byteorder:
+            made = made.byteswap()
     elif dtype == "object":
         made = objects(array)
     else:

@@ -22,6 +22,9 @@ from bokeh_server.protocol.growing import Column, GrowingArray, GrowingList, Und
 
 __all__ = ["Columns", "column_lengths", "entries"]
 
+_GROWING = (GrowingArray, GrowingList)
+_SIZED = (list, *_GROWING)
+
 
 class Columns:
     """The data of a data source, ready for streaming and patching."""
@@ -152,7 +155,7 @@ def entries(value: Any) -> Iterable[tuple[str, Any]]:
 
 
 def _length(name: str, column: Any) -> int:
-    if isinstance(column, list | GrowingArray | GrowingList):
+    if isinstance(column, _SIZED):
         return len(column)
     kind = column.get("type") if isinstance(column, dict) else None
     if kind == "array":
@@ -167,7 +170,7 @@ def _length(name: str, column: Any) -> int:
 def _to_column(name: str, value: Any) -> Column:
     if isinstance(value, list):
         return GrowingList(list(value))
-    if isinstance(value, GrowingArray | GrowingList):
+    if isinstance(value, _GROWING):
         return value
     kind = value.get("type") if isinstance(value, dict) else None
     if kind == "array":

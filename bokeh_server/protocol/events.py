@@ -46,6 +46,7 @@ class EventReader:
 
     :ivar steps: what changes the document.
     :ivar messages: ``MessageSent`` events, as kept values.
+    :ivar exact: the steps write just the events that were read.
 
     :param gone: ids of models that were in the document; events on them are left out, because
         they were sent before their sender knew.
@@ -54,6 +55,7 @@ class EventReader:
     def __init__(self, reader: Reader, contents: Contents, gone: Container[str]) -> None:
         self.steps: list[Step] = []
         self.messages: list[dict[str, Any]] = []
+        self.exact = True
         self._reader = reader
         self._contents = contents
         self._gone = gone
@@ -77,7 +79,9 @@ class EventReader:
         read = self._kinds.get(kind) if isinstance(kind, str) else None
         if read is None:
             raise invalid_patch(f"there is no kind of event called {str(kind)[:100]!r}")
+        steps = len(self.steps)
         read(raw)
+        self.exact &= len(self.steps) > steps and _is_exact(raw, self.steps[-1].event)
 
     def _model_changed(self, raw: dict[str, Any]) -> None:
         target = self._target(raw)
@@ -207,6 +211,11 @@ class EventReader:
     ) -> None:
         event = {"kind": raw["kind"], "model": Ref(target.id), "attr": attr, **rest}
         self.steps.append(Step(event, (target.id, attr), apply))
+
+
+def _is_exact(raw: dict[str, Any], event: dict[str, Any]) -> bool:
+    model = raw.get("model")
+    return raw.keys() == event.keys() and (model is None or len(model) == 1)
 
 
 def _within(target: WireModel, attr: str, do: Callable[..., Any], *args: Any) -> Any:

@@ -56,7 +56,9 @@ class GrowingArray:
     def append(self, new: Array, undo: Undo) -> None:
         """Append, in time that depends on ``new`` alone, but for the occasional move."""
         self._remember(undo)
-        dtype = np.result_type(self._array.dtype, new.dtype)
+        dtype = self._array.dtype
+        if new.dtype != dtype:
+            dtype = np.result_type(dtype, new.dtype)
         room = self._owned and self._stop + len(new) <= len(self._array)
         if dtype != self._array.dtype or not room:
             self._move(dtype, len(self) + len(new))

@@ -18,6 +18,8 @@ __all__ = ["Piece", "Ref", "WireModel", "Writer"]
 #: caching the JSON of larger models would keep their data in memory twice.
 _CACHED_SIZE = 65_536
 
+_GROWING = (Columns, GrowingArray)
+_LEAVES = (Blob, ColumnBytes)
 _PLOT_TYPES = frozenset(("Figure", "Plot", "GMap"))
 
 
@@ -125,7 +127,7 @@ def to_pieces(value: Any) -> list[Piece]:
     leaves: list[Piece] = []
 
     def leave_out(item: Any) -> Any:
-        if isinstance(item, Columns | GrowingArray):
+        if isinstance(item, _GROWING):
             return item.wire()
         leaves.append(item)
         return _mark()
@@ -205,7 +207,7 @@ class Writer:
                 if model is not None:
                     return model
                 self._parts.append(orjson.dumps({"id": piece.id}))
-            elif isinstance(piece, Blob | ColumnBytes):
+            elif isinstance(piece, _LEAVES):
                 self._parts.append(orjson.dumps({"type": "bytes", "data": self._bytes(piece)}))
         return None
 

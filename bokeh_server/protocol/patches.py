@@ -26,10 +26,12 @@ class Patch:
 
     :param events: Bokeh's patch events as JSON values; nobody changes them in place.
     :param buffers: buffer id -> bytes.
+    :param content: the JSON that ``events`` were parsed from, where it holds nothing else.
     """
 
     events: list[Event]
     buffers: Buffers
+    content: bytes | None = None
 
 
 def parse_patch(content: bytes, buffers: Buffers) -> Patch:
@@ -47,7 +49,7 @@ def parse_patch(content: bytes, buffers: Buffers) -> Patch:
             raise invalid_patch(f"event {number} is not an object")
         if not isinstance(event.get("kind"), str):
             raise invalid_patch(f'event {number} has no "kind"')
-    return Patch(events, buffers)
+    return Patch(events, buffers, content if len(value) == 1 else None)
 
 
 def parse_json(content: bytes, what: str) -> Any:

@@ -27,6 +27,7 @@ __all__ = ["MAX_DEPTH", "Reader"]
 MAX_DEPTH = 200
 
 _NESTED = frozenset((dict, list))
+_SLICE = frozenset(("type", "start", "stop", "step"))
 _NUMBERS = ("nan", "+inf", "-inf")
 _STRUCTURES = frozenset(("value", "field", "expr", "event"))
 
@@ -36,6 +37,7 @@ class Reader:
 
     :ivar new: the models that were written out in full and are not in ``known``, by id.
     :ivar refs: ids that were referred to since :meth:`value` was last called.
+    :ivar exact: all values so far came just as they are kept and written.
 
     :param known: models that are there already.
     """
@@ -43,6 +45,7 @@ class Reader:
     def __init__(self, buffers: Buffers, known: Mapping[str, WireModel]) -> None:
         self.new: dict[str, WireModel] = {}
         self.refs: dict[str, None] = {}
+        self.exact = True
         self._buffers = buffers
         self._blobs: dict[str, Blob] = {}
         self._known = known
@@ -143,6 +146,7 @@ class Reader:
         model_id = raw.get("id")
         if not isinstance(model_id, str):
             raise InvalidValue("a reference's id is not a string")
+        self.exact &= len(raw) == 1
         self.refs[model_id] = None
         return Ref(model_id)
 
@@ -150,9 +154,11 @@ class Reader:
         value = raw.get("value")
         if value not in _NUMBERS and type(value) not in (int, float):
             raise InvalidValue(f"{str(value)[:40]!r} is not a number")
+        self.exact &= len(raw) == 2
         return {"type": "number", "value": value}
 
     def _entries(self, raw: dict[str, Any], depth: int) -> dict[str, Any]:
+        self.exact = False
         if "entries" not in raw:
             return {"type": raw["type"]}
         entries = raw["entries"]
@@ -164,6 +170,7 @@ class Reader:
         entries = raw.get("entries", [])
         if type(entries) is not list:
             raise InvalidValue("the entries of a map are not a list")
+        self.exact &= len(raw) == (2 if entries else 1)
         if not entries:
             return {"type": "map"}
         pairs = []
@@ -175,6 +182,7 @@ class Reader:
         return {"type": "map", "entries": pairs}
 
     def _bytes(self, raw: dict[str, Any], _depth: int) -> Blob:
+        self.exact = False
         data = raw.get("data")
         if type(data) is str:
             blob = Blob(inflate(data, self._inflatable))
@@ -191,12 +199,14 @@ class Reader:
         ends = {key: raw.get(key) for key in ("start", "stop", "step")}
         if not all(end is None or type(end) is int for end in ends.values()):
             raise InvalidValue("the ends of a slice are not whole numbers")
+        self.exact &= raw.keys() == _SLICE
         return {"type": "slice", **ends}
 
     def _ndarray(self, raw: dict[str, Any], depth: int) -> dict[str, Any]:
         array = self._walk(raw.get("array"), depth + 1)
         if type(array) is dict and array.get("type") == "array":
             array = array.get("entries", [])
+        self.exact = False
         keys = ("shape", "dtype", "order")
         rep = {"type": "ndarray", "array": array, **{key: raw.get(key) for key in keys}}
         check_ndarray(rep)
@@ -204,12 +214,14 @@ class Reader:
 
     def _typed_array(self, raw: dict[str, Any], depth: int) -> dict[str, Any]:
         array = self._walk(raw.get("array"), depth + 1)
+        self.exact = False
         keys = ("order", "dtype")
         rep = {"type": "typed_array", "array": array, **{key: raw.get(key) for key in keys}}
         check_typed_array(rep)
         return rep
 
     def _object(self, raw: dict[str, Any], depth: int) -> Any:
+        self.exact = False
         name, attributes = raw.get("name"), raw.get("attributes", {})
         if type(name) is not str or type(attributes) is not dict:
             raise InvalidValue("an object has no name, or its attributes are not an object")

@@ -266,13 +266,15 @@ class WireDocument:
         for event in patch.events:
             events.read(event)
         reader.finish()
-        text, buffers = _write_events(events.steps, reader.new)
+        if patch.content is not None and reader.exact and events.exact:
+            written: tuple[bytes, dict[str, bytes]] = (patch.content, {})
+        else:
+            written = _write_events(events.steps, reader.new)
         changes = self._change(events.steps, reader.new)
         reborn = any(model_id in self._memory.dropped for model_id in reader.new)
         dropped = self._settle(changes.graph) if changes.graph else []
         return Applied(
-            text,
-            buffers,
+            *written,
             keys=frozenset(step.key for step in events.steps),
             structural=changes.structural,
             messages=[_message(message, reader.new) for message in events.messages],
