@@ -7,8 +7,9 @@ import os
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,31 @@ os.environ["BOKEH_BROWSER"] = "none"
 def pytest_unconfigure() -> None:
     """Remove the home directory of this run."""
     _home.cleanup()
+
+
+#: marks of tests that need something installed on the machine.
+SERVICES = ("browser", "postgresql")
+CHROMIUM = "/usr/bin/chromium"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Where there is no browser, skip what needs one; in CI let it fail."""
+    if Path(CHROMIUM).exists() or os.environ.get("CI"):
+        return
+    for item in items:
+        if item.get_closest_marker("browser") is not None:
+            item.add_marker(pytest.mark.skip(reason=f"there is no {CHROMIUM}; see scripts/test"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """In CI no test is skipped for a service that is missing: that is a failure."""
+    report = yield
+    needs = [name for name in SERVICES if item.get_closest_marker(name) is not None]
+    if os.environ.get("CI") and needs and report.skipped and not hasattr(report, "wasxfail"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped in CI, where {needs} must be there: {report.longrepr}"
+    return report
 
 
 @pytest.fixture(autouse=True)
