@@ -31,7 +31,7 @@ class Answers:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-            timeout = 1
+            timeout = 0.2
 
             def do_GET(self) -> None:
                 answers.seen.append({key.lower(): value for key, value in self.headers.items()})
