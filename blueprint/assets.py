@@ -19,7 +19,7 @@ from pathlib import Path
 from bokeh_server.blocking import run_blocking
 from bokeh_server.errors import NotFound
 
-__all__ = ["BUNDLES", "Asset", "Assets", "accepted_encodings"]
+__all__ = ["BUNDLES", "Asset", "Assets", "Links", "accepted_encodings"]
 
 #: the parts of BokehJS that every page loads, in order; others follow when a model needs them.
 BUNDLES = ("bokeh", "bokeh-widgets", "bokeh-tables")
@@ -34,6 +34,8 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
+#: a proxy may tell any root it likes; no more are remembered.
+_MOST_ROOTS = 64
 _BOKEHJS = "bokehjs"
 _OWN = "static"
 
@@ -50,6 +52,23 @@ class Asset:
     encoding: str
 
 
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The addresses that pages are made with, put together once: ``url_for`` would take longer
+    than all the rest of a page.
+
+    :param root: the path under which everything of ours stands, with no slash at the end.
+    :param own: the address of each of our own scripts and styles.
+    :param bokehjs: the folder of BokehJS's bundles, with a slash at the end.
+    :param bundles: the addresses of the bundles that every page loads.
+    """
+
+    root: str
+    own: Mapping[str, str]
+    bokehjs: str
+    bundles: tuple[str, ...]
+
+
 class Assets:
     """The files that pages load; only names on its lists are ever opened.
 
@@ -62,6 +81,7 @@ class Assets:
         self._kept: dict[tuple[str, str, str], Asset] = {}
         self._locks: dict[tuple[str, str, str], threading.Lock] = {}
         self._lock = threading.Lock()
+        self._links: dict[str, Links] = {}
 
     @cached_property
     def bokeh_version(self) -> str:
@@ -77,6 +97,23 @@ class Assets:
         for name, data in sorted(self._own.items()):
             digest.update(name.encode() + b"\0" + data)
         return digest.hexdigest()[:16]
+
+    def links(self, root: str) -> Links:
+        """The addresses of the files, under a path."""
+        known = self._links.get(root)
+        return self._make_links(root) if known is None else known
+
+    def _make_links(self, root: str) -> Links:
+        bokehjs = f"{root}/bokeh/bokehjs/{self.bokeh_version}/"
+        made = Links(
+            root,
+            {name: f"{root}/bokeh/static/{self.version}/{name}" for name in self._own},
+            bokehjs,
+            tuple(f"{bokehjs}{bundle}.min.js" for bundle in BUNDLES),
+        )
+        if len(self._links) < _MOST_ROOTS:
+            self._links[root] = made
+        return made
 
     @cached_property
     def _own(self) -> Mapping[str, bytes]:

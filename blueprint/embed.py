@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 from bokeh_server.blueprint.access import readable
 from bokeh_server.blueprint.pages import json_in_html, page_config, render, target_of
 from bokeh_server.blueprint.state import current_state
-from bokeh_server.blueprint.static_files import own_url, root_path
+from bokeh_server.blueprint.static_files import links
 from bokeh_server.blueprint.tickets import make_ticket
 from bokeh_server.errors import BadRequest, CallerError
 
@@ -38,7 +38,7 @@ def _autoload(elementid: str) -> Response:
 
 
 def _module() -> str:
-    return own_url("embed.js").removeprefix(root_path())
+    return links().own["embed.js"].removeprefix(links().root)
 
 
 def _renewal() -> dict[str, Any]:

@@ -10,9 +10,8 @@ from markupsafe import Markup
 
 from bokeh_server.blueprint.access import readable
 from bokeh_server.blueprint.api_documents import list_documents
-from bokeh_server.blueprint.assets import BUNDLES
 from bokeh_server.blueprint.state import current_state
-from bokeh_server.blueprint.static_files import bokehjs_path, bokehjs_url, own_url, root_path
+from bokeh_server.blueprint.static_files import links
 from bokeh_server.blueprint.tickets import is_public, make_ticket, writes
 from bokeh_server.errors import Forbidden
 from bokeh_server.sockets.origin import check_origin
@@ -45,7 +44,8 @@ def add_routes(blueprint: Blueprint) -> None:
 def render(template: str, **values: Any) -> str:
     """Render one of our templates, with what all of them use."""
     found = current_app.jinja_env.get_or_select_template(f"bokeh_server/{template}")
-    return found.render(own=own_url, root=root_path(), **values)
+    found_links = links()
+    return found.render(own=found_links.own, root=found_links.root, **values)
 
 
 def json_in_html(value: object) -> Markup:
@@ -77,7 +77,7 @@ def target_of(document: LiveDocument, key: str | None) -> dict[str, Any]:
 
 def _index() -> Response:
     docs = list_documents()
-    root = root_path()
+    root = links().root
     argument = "" if _is_default_address() else f', url="{request.host_url.rstrip("/")}{root}/"'
     page = render(
         "index.html",
@@ -89,7 +89,7 @@ def _index() -> Response:
 
 
 def _is_default_address() -> bool:
-    return request.host == "localhost:5006" and not root_path()
+    return request.host == "localhost:5006" and not links().root
 
 
 def _show_document(docid: str) -> Response:
@@ -109,7 +109,7 @@ def _show(docid: str, key: str | None) -> Response:
         docid=docid,
         kind="document" if key is None else "plot",
         public=is_public(),
-        bundles=[bokehjs_url(bundle) for bundle in BUNDLES],
+        bundles=links().bundles,
         modules=_MODULES,
         config=json_in_html(page_config(record, target_of(document, key))),
     )
@@ -118,17 +118,18 @@ def _show(docid: str, key: str | None) -> Response:
 
 def page_config(record: DocumentRecord, target: dict[str, Any]) -> dict[str, Any]:
     """What the page's script needs to know."""
-    root = root_path()
-    version = current_state().assets.bokeh_version
     return {
-        "root": root,
+        "root": links().root,
         "docid": record.docid,
         "title": record.title,
         "ticket": make_ticket(record, "page"),
         "writes": writes(record),
         "public": is_public(),
         "target": target,
-        "bokehjs": {"version": version, "base": bokehjs_path()},
+        "bokehjs": {
+            "version": current_state().assets.bokeh_version,
+            "base": links().bokehjs,
+        },
     }
 
 

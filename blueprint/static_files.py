@@ -6,10 +6,10 @@ from urllib.parse import quote
 
 from flask import Blueprint, Response, request
 
-from bokeh_server.blueprint.assets import Asset, accepted_encodings
+from bokeh_server.blueprint.assets import Asset, Links, accepted_encodings
 from bokeh_server.blueprint.state import current_state
 
-__all__ = ["add_routes", "bokehjs_path", "bokehjs_url", "own_url", "root_path"]
+__all__ = ["add_routes", "links"]
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 
@@ -21,27 +21,10 @@ def add_routes(blueprint: Blueprint) -> None:
     add("/bokeh/static/<version>/<file>", "own_file", _own)
 
 
-def bokehjs_url(bundle: str) -> str:
-    """The address of one bundle of BokehJS, such as ``bokeh-widgets``."""
-    return f"{bokehjs_path()}{bundle}.min.js"
-
-
-def bokehjs_path() -> str:
-    """The folder of BokehJS's bundles, with a slash at the end."""
-    return f"{root_path()}/bokeh/bokehjs/{current_state().assets.bokeh_version}/"
-
-
-def own_url(name: str) -> str:
-    """The address of one of our own scripts and styles."""
-    return f"{root_path()}/bokeh/static/{current_state().assets.version}/{name}"
-
-
-def root_path() -> str:
-    """The path under which everything of ours stands, with no slash at the end.
-
-    Put together here, as ``url_for`` would take longer than all the rest of a page.
-    """
-    return quote(request.script_root) + current_state().settings.url_prefix
+def links() -> Links:
+    """The addresses, as this request reached us."""
+    state = current_state()
+    return state.assets.links(quote(request.script_root) + state.settings.url_prefix)
 
 
 def _bokehjs(version: str, file: str) -> Response:
