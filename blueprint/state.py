@@ -105,9 +105,9 @@ class State:
         return Store.open(self.settings.database)
 
     def _start_engine(self) -> Engine:
-        from bokeh_server.documents import Engine
+        from bokeh_server.documents import Engine, Limits
 
-        return Engine(self.store)
+        return Engine(self.store, limits=Limits(patch_bytes=self.settings.max_body_size))
 
     def _start_sockets(self) -> SocketLoop:
         from bokeh_server.sockets import Limits, SocketLoop
