@@ -8,7 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 from bokeh_server.channels import Cursor
-from bokeh_server.errors import BokehServerError, InvalidPatch, TooLarge, UnknownDocument
+from bokeh_server.errors import (
+    BokehServerError,
+    InvalidPatch,
+    ServerFault,
+    TooLarge,
+    UnknownDocument,
+)
 from bokeh_server.protocol.messages import (
     Body,
     Message,
@@ -131,6 +137,9 @@ class BokehHandler:
             self._connection.close(DELETED, "the document was deleted")
         except BokehServerError as reason:
             self._connection.send(error(message.msgid, str(reason)))
+            if isinstance(reason, ServerFault) and not self._connection.is_script:
+                # the browser shows a value that is not stored; pulling again mends it
+                self._connection.close(PULL_AGAIN, "a change could not be stored")
         except Exception:
             log.exception("A %s failed", message.msgtype)
             text = "The server failed to do this; its log says why. Nothing was changed."

@@ -120,13 +120,14 @@ class _SizeGuard(Extension):
     It is never offered to the peer: it only sees the headers that wsproto has read.
     """
 
-    __slots__ = ("_fragments", "_limits", "_size", "refusal")
+    __slots__ = ("_frame", "_limits", "_message", "refusal")
     name = "bokeh-server-size-guard"
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._size = 0
-        self._fragments = 0
+        #: bytes and fragments of the message so far, without and with the frame that is coming.
+        self._message = (0, 0)
+        self._frame: tuple[int, int] | None = None
         self.refusal: str | None = None
 
     def enabled(self) -> bool:
@@ -142,16 +143,23 @@ class _SizeGuard(Extension):
         rsv: RsvBits,
         payload_length: int,
     ) -> CloseReason | RsvBits:
+        """Look at a header; called again when the mask after it has not come yet."""
         if opcode.iscontrol():
+            self._frame = None
             return RsvBits(False, False, False)
-        if opcode is not Opcode.CONTINUATION:
-            self._size = self._fragments = 0
-        self._size += payload_length
-        self._fragments += 1
-        if self._size > self._limits.max_message:
+        size, fragments = self._message if opcode is Opcode.CONTINUATION else (0, 0)
+        self._frame = (size + payload_length, fragments + 1)
+        if self._frame[0] > self._limits.max_message:
             self.refusal = f"a message may have {self._limits.max_message:,} bytes"
-        elif self._fragments > self._limits.max_fragments:
+        elif self._frame[1] > self._limits.max_fragments:
             self.refusal = f"a message may have {self._limits.max_fragments:,} fragments"
         else:
             return RsvBits(False, False, False)
         return CloseReason.MESSAGE_TOO_BIG
+
+    def frame_inbound_complete(
+        self, proto: FrameDecoder | FrameProtocol, fin: bool
+    ) -> bytes | CloseReason | None:
+        """Count a frame that has come."""
+        self._message = self._frame or self._message
+        return None

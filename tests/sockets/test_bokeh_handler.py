@@ -16,6 +16,7 @@ import pytest
 from bokeh_server.channels import Channel, Entry
 from bokeh_server.documents import Engine, LiveDocument
 from bokeh_server.documents.limits import Limits as EngineLimits
+from bokeh_server.errors import StorageFull
 from bokeh_server.protocol import Patch, encode_body, text_frame
 from bokeh_server.sockets import BokehHandler, Limits, SocketLoop, plain_transport
 from bokeh_server.storage import Store
@@ -174,6 +175,35 @@ def test_a_bad_push_changes_nothing(connect: Connect, live: LiveDocument, conten
     before = live.content()
     assert connect().ask("PUSH-DOC", content)[0] == "ERROR"
     assert live.content() == before
+
+
+class Full:
+    """A document on a full disk."""
+
+    def apply(self, *_: object, **__: object) -> int:
+        """Fail."""
+        raise StorageFull("store the change", "the disk is full", "Free some space")
+
+
+def test_a_change_that_cannot_be_stored_makes_a_browser_pull_again(connect: Connect) -> None:
+    """It shows a value that nobody else will see: ERROR, then 4001; a script only gets ERROR."""
+    browser, script = connect(Full()), connect(Full(), script=True)
+    for client in (browser, script):
+        msgtype, answer = client.patch(5)
+        assert (msgtype, "disk is full" in answer["text"]) == ("ERROR", True)
+    assert browser.closed_with() == 4001
+    assert script.ask("SERVER-INFO-REQ")[0] == "SERVER-INFO-REPLY"
+
+
+def test_a_mistake_of_ours_is_an_error_that_is_logged(
+    connect: Connect, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A source without the method: ERROR without internals, the socket stays open."""
+    client = connect(object())
+    msgtype, answer = client.patch(5)
+    assert (msgtype, "object" in answer["text"]) == ("ERROR", False)
+    assert "A PATCH-DOC failed" in caplog.text
+    assert client.ask("SERVER-INFO-REQ")[0] == "SERVER-INFO-REPLY"
 
 
 def test_the_server_tells_its_version(connect: Connect) -> None:

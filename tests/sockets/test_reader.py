@@ -51,6 +51,12 @@ def test_fragments_are_put_together(payload: bytes, pieces: int, step: int) -> N
     ]
 
 
+def test_a_header_that_comes_in_pieces_is_counted_once() -> None:
+    """wsproto reads a header again for as long as its mask is missing."""
+    whole = frame(BINARY, bytes(500), fin=False) + frame(CONTINUATION, bytes(500))
+    assert read(whole, 1) == [bytes(1000)]
+
+
 def test_a_character_may_be_split_between_fragments() -> None:
     """The bytes of a character are put together before they are text."""
     euro = "€".encode()
