@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 __all__ = ["is_gevent", "run_blocking"]
 
@@ -27,5 +27,17 @@ def run_blocking(function: Callable[..., T], *args: object) -> T:
     if not is_gevent():
         return function(*args)
     pool = sys.modules["gevent"].get_hub().threadpool
-    result: T = pool.apply(function, args)
-    return result
+    result, error = pool.apply(_outcome, (function, args))
+    if error is not None:
+        raise error
+    return cast(T, result)
+
+
+def _outcome(
+    function: Callable[..., T], args: tuple[object, ...]
+) -> tuple[T | None, BaseException | None]:
+    # The pool would print a traceback for whatever is raised in it, also for what is expected.
+    try:
+        return function(*args), None
+    except BaseException as error:
+        return None, error
