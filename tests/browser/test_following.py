@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import BytesIO
 
 import pytest
 from bokeh.document import Document
 from bokeh.layouts import column, row
 from bokeh.models import Div, LayoutDOM, TextInput
 from bokeh.plotting import figure
+from PIL import Image
 from playwright.sync_api import Page
 
 from support.browser import Api, wait_live, wait_until
@@ -39,13 +41,12 @@ def document(*roots: LayoutDOM) -> Document:
 
 
 def middle_pixel(page: Page) -> tuple[int, ...]:
-    """The colour in the middle of the first plot."""
-    from io import BytesIO
-
-    from PIL import Image
-
-    image = Image.open(BytesIO(page.locator(".bk-Canvas").first.screenshot())).convert("RGB")
-    pixel = image.getpixel((image.width // 2 + 20, image.height // 2 - 10))
+    """The colour in the middle of the first plot; of the page as it is, while plots are swapped."""
+    place = "document.querySelector('.bokeh-server-slot').getBoundingClientRect().toJSON()"
+    box = page.evaluate(place)
+    image = Image.open(BytesIO(page.screenshot())).convert("RGB")
+    middle = (int(box["x"] + box["width"] / 2 + 20), int(box["y"] + box["height"] / 2 - 10))
+    pixel = image.getpixel(middle)
     assert isinstance(pixel, tuple)
     return pixel
 
