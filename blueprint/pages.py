@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["add_routes", "json_in_html", "page_config", "render", "target_of"]
 
-_MODULES = ("bundles.js", "common.js", "ranges.js", "session.js", "stage.js")
+_MODULES = ("bundles.js", "common.js", "outbox.js", "ranges.js", "session.js", "stage.js")
 _INDEX_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"

@@ -4,22 +4,19 @@
 // and cannot follow a socket that was cut in the middle of a message. This wraps it; nothing
 // of BokehJS is changed.
 
+import {Outbox} from "./outbox.js"
 import {Ranges} from "./ranges.js"
 
 const CLOSE_RESTART = 1012
 const CLOSE_PULL_AGAIN = 4001
 const CLOSE_DELETED = 4004
 
-const SEND_EVERY = 30        // ms; a drag makes an event for every frame
 const FIRST_DELAY = 250      // ms; doubled for every attempt
 const LONGEST_DELAY = 8000   // ms
 const LOST_AFTER = 4         // attempts, from when the page says "lost" instead of "reconnecting"
 const PROBE_TIMEOUT = 5000   // ms
 const PULL_TIMEOUT = 90000   // ms
 const FAULT_PAUSE = 5000     // ms; between two patches that could not be shown
-
-const VIEW_STATE = new Set(["inner_width", "inner_height", "outer_width", "outer_height"])
-const PAGE_EVENTS = new Set(["document_ready", "connection_lost", "client_reconnected"])
 
 const CONNECTION_TROUBLE = /websocket|Disconnected|Error reply|did not answer/i
 
@@ -40,12 +37,13 @@ export class LiveSession {
     this.detail = ""
     this.attempts = 0
     this.retry_at = null
-    this._events = bk.require("document/events")
     this._messages = bk.require("core/bokeh_events")
     this._ranges = new Ranges(bk)
     this._listeners = new Set()
-    this._queue = new Map()
-    this._offline = new Map()
+    this._outbox = new Outbox(bk, this._ranges, {
+      is_live: () => this.state === "live",
+      send: (events) => this._send(events),
+    })
     this._quiet = 0
     this._wake()
   }
@@ -139,7 +137,7 @@ export class LiveSession {
   _connected() {
     this.attempts = 0
     this._set_state("live")
-    this._send_offline()
+    this._outbox.replay(this.document)
   }
 
   // A document that BokehJS cannot build would fail again; a connection may come back.
@@ -198,7 +196,7 @@ export class LiveSession {
 
   _lost(code) {
     this.attempts = 0
-    this._set_aside()
+    this._outbox.set_aside()
     this._send_event(new this._messages.ConnectionLost(new WeakRef(this._connection), 0, null))
     this._schedule(code === CLOSE_PULL_AGAIN ? 0 : code === CLOSE_RESTART ? 500 : undefined)
   }
@@ -229,7 +227,7 @@ export class LiveSession {
   _wake() {
     addEventListener("online", () => this._look())
     addEventListener("pageshow", (event) => event.persisted && this._look())
-    addEventListener("pagehide", () => this._flush())
+    addEventListener("pagehide", () => this._outbox.flush())
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") {
         this._look()
@@ -323,85 +321,15 @@ export class LiveSession {
   // -- sending -----------------------------------------------------------------------------------
 
   _outgoing(event) {
-    if (!this.writes || this._quiet > 0 || !event.sync) {
-      return
-    }
-    const batch = event instanceof this._events.DocumentEventBatch ? event.events : [event]
-    const events = this._ranges.outgoing(batch.filter((each) => each.sync && this._is_wanted(each)))
-    if (events.length > 0) {
-      this._enqueue(events)
+    if (this.writes && this._quiet === 0 && event.sync) {
+      this._outbox.put(event)
     }
   }
 
-  _is_wanted(event) {
-    if (event instanceof this._events.ModelChangedEvent) {
-      return !VIEW_STATE.has(event.attr)
-    }
-    return !(event.kind === "MessageSent" && event.msg_type === "bokeh_event"
-      && PAGE_EVENTS.has(event.msg_data?.event_name))
-  }
-
-  _enqueue(events) {
-    const queue = this.state === "live" ? this._queue : this._offline
-    for (const event of events) {
-      const key = this._key(event)
-      queue.delete(key)
-      if (queue === this._queue || this._is_plain(event)) {
-        queue.set(key, event)
-      }
-    }
-    if (queue === this._queue && this._sending == null) {
-      this._flush()
-      this._sending = setTimeout(() => {
-        this._sending = null
-        this._flush()
-      }, SEND_EVERY)
-    }
-  }
-
-  _key(event) {
-    return event instanceof this._events.ModelChangedEvent
-      ? `${event.model.id} ${event.attr}` : Symbol("once")
-  }
-
-  _flush() {
-    const {_connection: connection, document} = this
-    if (this._queue.size === 0 || this.state !== "live") {
-      return
-    }
-    const events = [...this._queue.values()].filter((event) => event.document === document)
-    this._queue.clear()
+  _send(events) {
     const {Message} = this.bk.require("protocol/message")
-    connection.send(Message.create("PATCH-DOC", {}, document.create_json_patch(events)))
-  }
-
-  // -- what a person changed while nobody listened -----------------------------------------------
-
-  _is_plain(event) {
-    const {value} = event
-    return event instanceof this._events.ModelChangedEvent
-      && (value == null || ["boolean", "number", "string"].includes(typeof value))
-  }
-
-  _set_aside() {
-    for (const [key, event] of this._queue) {
-      if (this._is_plain(event)) {
-        this._offline.set(key, event)
-      }
-    }
-    this._queue.clear()
-  }
-
-  _send_offline() {
-    const events = [...this._offline.values()]
-    this._offline.clear()
-    for (const {model, attr, value} of events) {
-      const today = this.document.get_model_by_id(model.id)
-      if (today != null && attr in today.properties) {
-        this._ranges.touch(today, attr)
-        today.setv({[attr]: value})
-      }
-    }
+    const patch = this.document.create_json_patch(events)
+    this._connection.send(Message.create("PATCH-DOC", {}, patch))
   }
 }
 

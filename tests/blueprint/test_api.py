@@ -135,7 +135,7 @@ def test_changes_are_appended_and_read(client: FlaskClient, docid: str) -> None:
 
 @pytest.mark.parametrize("query", ["after=-1", "after=x", "limit=1001", "after=1e9", "after=٣"])
 def test_places_in_the_log_that_cannot_be(client: FlaskClient, docid: str, query: str) -> None:
-    """A clear 400."""
+    """A place or limit that is no number, or too large, is a clear 400."""
     assert client.get(f"/bokeh/doc/{docid}/changes?{query}").status_code == 400
 
 

@@ -1,0 +1,94 @@
+// What a page sends: only what people did, and only the newest of what waits.
+
+const SEND_EVERY = 30  // ms; a drag makes an event for every frame
+
+const VIEW_STATE = new Set(["inner_width", "inner_height", "outer_width", "outer_height"])
+const PAGE_EVENTS = new Set(["document_ready", "connection_lost", "client_reconnected"])
+
+export class Outbox {
+  // is_live(): whether the connection takes messages; send(events) sends them.
+  constructor(bk, ranges, {is_live, send}) {
+    this._events = bk.require("document/events")
+    this._ranges = ranges
+    this._is_live = is_live
+    this._send = send
+    this._queue = new Map()
+    this._offline = new Map()
+  }
+
+  put(event) {
+    const batch = event instanceof this._events.DocumentEventBatch ? event.events : [event]
+    const events = this._ranges.outgoing(batch.filter((each) => each.sync && this._is_wanted(each)))
+    if (events.length > 0) {
+      this._enqueue(events)
+    }
+  }
+
+  _is_wanted(event) {
+    if (event instanceof this._events.ModelChangedEvent) {
+      return !VIEW_STATE.has(event.attr)
+    }
+    return !(event.kind === "MessageSent" && event.msg_type === "bokeh_event"
+      && PAGE_EVENTS.has(event.msg_data?.event_name))
+  }
+
+  _enqueue(events) {
+    const queue = this._is_live() ? this._queue : this._offline
+    for (const event of events) {
+      const key = this._key(event)
+      queue.delete(key)
+      if (queue === this._queue || this._is_plain(event)) {
+        queue.set(key, event)
+      }
+    }
+    if (queue === this._queue && this._timer == null) {
+      this.flush()
+      this._timer = setTimeout(() => {
+        this._timer = null
+        this.flush()
+      }, SEND_EVERY)
+    }
+  }
+
+  _key(event) {
+    return event instanceof this._events.ModelChangedEvent
+      ? `${event.model.id} ${event.attr}` : Symbol("once")
+  }
+
+  flush() {
+    if (this._queue.size > 0 && this._is_live()) {
+      const events = [...this._queue.values()]
+      this._queue.clear()
+      this._send(events)
+    }
+  }
+
+  // The connection is lost: keep what a person changed, until somebody listens again.
+  set_aside() {
+    for (const [key, event] of this._queue) {
+      if (this._is_plain(event)) {
+        this._offline.set(key, event)
+      }
+    }
+    this._queue.clear()
+  }
+
+  _is_plain(event) {
+    const {value} = event
+    return event instanceof this._events.ModelChangedEvent
+      && (value == null || ["boolean", "number", "string"].includes(typeof value))
+  }
+
+  // Make those changes again, in the document as it is now.
+  replay(document) {
+    const events = [...this._offline.values()]
+    this._offline.clear()
+    for (const {model, attr, value} of events) {
+      const today = document.get_model_by_id(model.id)
+      if (today != null && attr in today.properties) {
+        this._ranges.touch(today, attr)
+        today.setv({[attr]: value})
+      }
+    }
+  }
+}
