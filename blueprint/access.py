@@ -9,7 +9,7 @@ from bokeh_server.errors import Forbidden, UnknownDocument
 from bokeh_server.permissions import SINGLE_USER, Action, Actor, Resource, decide
 
 if TYPE_CHECKING:
-    from bokeh_server.storage import DocumentRecord
+    from bokeh_server.documents import Identity
 
 __all__ = ["current_actor", "may_write", "owned", "readable", "user_name", "writable"]
 
@@ -24,20 +24,20 @@ def user_name() -> str:
     return current_actor().name or ""
 
 
-def readable(docid: str) -> DocumentRecord:
+def readable(docid: str) -> Identity:
     """The document, for somebody who may look at it.
 
     :raises UnknownDocument: there is none, or they may not know that there is one.
     """
-    record = current_state().records.get(docid)
-    if record is None or not decide(current_actor(), Action.READ, _resource(record)):
+    identity = current_state().engine.identity(docid)
+    if identity is None or not decide(current_actor(), Action.READ, _resource(identity)):
         raise UnknownDocument(
             "open this document", "there is none of this docid", "It may have been deleted"
         )
-    return record
+    return identity
 
 
-def writable(docid: str) -> DocumentRecord:
+def writable(docid: str) -> Identity:
     """The document, for somebody who may change it.
 
     :raises Forbidden: they may only look at it.
@@ -45,7 +45,7 @@ def writable(docid: str) -> DocumentRecord:
     return _demand(docid, Action.WRITE)
 
 
-def owned(docid: str) -> DocumentRecord:
+def owned(docid: str) -> Identity:
     """The document, for somebody who may rename, publish and delete it.
 
     :raises Forbidden: it belongs to somebody else.
@@ -53,18 +53,18 @@ def owned(docid: str) -> DocumentRecord:
     return _demand(docid, Action.OWN)
 
 
-def _demand(docid: str, action: Action) -> DocumentRecord:
-    record = readable(docid)
-    decision = decide(current_actor(), action, _resource(record))
+def _demand(docid: str, action: Action) -> Identity:
+    identity = readable(docid)
+    decision = decide(current_actor(), action, _resource(identity))
     if not decision:
         raise Forbidden(f"{action.value} this document", decision.reason, "Ask its owner")
-    return record
+    return identity
 
 
-def may_write(record: DocumentRecord) -> bool:
+def may_write(identity: Identity) -> bool:
     """Whether the sender of this request may change the document."""
-    return bool(decide(current_actor(), Action.WRITE, _resource(record)))
+    return bool(decide(current_actor(), Action.WRITE, _resource(identity)))
 
 
-def _resource(record: DocumentRecord) -> Resource:
-    return Resource(owner=record.owner, published=record.published)
+def _resource(identity: Identity) -> Resource:
+    return Resource(owner=identity.owner, published=identity.published)

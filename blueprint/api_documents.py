@@ -63,7 +63,8 @@ def _create() -> tuple[Response, int]:
 
 
 def _show(docid: str) -> Response:
-    return jsonify(document_info(readable(docid)))
+    readable(docid)
+    return jsonify(document_info(current_state().engine.require(docid)))
 
 
 def _rename(docid: str) -> Response:

@@ -50,11 +50,11 @@ def _config() -> dict[str, Any]:
     """What to show; an error is told in the page, which sees no status of a script."""
     try:
         docid = request.args.get("docid", "")
-        record = readable(docid)
+        identity = readable(docid)
         target = target_of(current_state().engine.open(docid), request.args.get("modelid") or None)
     except CallerError as error:
         return {"error": str(error), "status": error.status}
-    config = page_config(record, target)
-    config["ticket"] = make_ticket(record, "embed")
+    config = page_config(identity, target)
+    config["ticket"] = make_ticket(identity, "embed")
     config["bokehjs"]["base"] = config["bokehjs"]["base"].removeprefix(config.pop("root"))
     return config

@@ -17,8 +17,7 @@ from bokeh_server.errors import Forbidden
 from bokeh_server.sockets.origin import check_origin
 
 if TYPE_CHECKING:
-    from bokeh_server.documents import LiveDocument
-    from bokeh_server.storage import DocumentRecord
+    from bokeh_server.documents import Identity, LiveDocument
 
 __all__ = ["add_routes", "json_in_html", "page_config", "render", "target_of"]
 
@@ -101,29 +100,29 @@ def _show_model(docid: str, modelid: str) -> Response:
 
 
 def _show(docid: str, key: str | None) -> Response:
-    record = readable(docid)
+    identity = readable(docid)
     document = current_state().engine.open(docid)
     page = render(
         "plot.html",
-        title=record.title,
+        title=identity.title,
         docid=docid,
         kind="document" if key is None else "plot",
         public=is_public(),
         bundles=links().bundles,
         modules=_MODULES,
-        config=json_in_html(page_config(record, target_of(document, key))),
+        config=json_in_html(page_config(identity, target_of(document, key))),
     )
     return _page(page, _PLOT_POLICY + _frame_ancestors())
 
 
-def page_config(record: DocumentRecord, target: dict[str, Any]) -> dict[str, Any]:
+def page_config(identity: Identity, target: dict[str, Any]) -> dict[str, Any]:
     """What the page's script needs to know."""
     return {
         "root": links().root,
-        "docid": record.docid,
-        "title": record.title,
-        "ticket": make_ticket(record, "page"),
-        "writes": writes(record),
+        "docid": identity.docid,
+        "title": identity.title,
+        "ticket": make_ticket(identity, "page"),
+        "writes": writes(identity),
         "public": is_public(),
         "target": target,
         "bokehjs": {
@@ -143,9 +142,9 @@ def _frame_ancestors() -> str:
 
 def _ticket(docid: str) -> Response:
     """A fresh ticket, for a page that has been open for long."""
-    record = readable(docid)
+    identity = readable(docid)
     check_own_origin()
-    return jsonify(ticket=make_ticket(record, "page"))
+    return jsonify(ticket=make_ticket(identity, "page"))
 
 
 def check_own_origin() -> None:

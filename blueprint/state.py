@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import current_app
 
-from bokeh_server.blueprint.records import Records
 from bokeh_server.blueprint.secret import load_secret
 from bokeh_server.errors import ConfigurationError
 
@@ -30,7 +29,7 @@ EXTENSION = "bokeh_server"
 T = TypeVar("T")
 
 #: parts in the order in which they are closed: who sends before who stores.
-_CLOSING_ORDER = ("feed", "records", "sockets", "engine", "store")
+_CLOSING_ORDER = ("feed", "sockets", "engine", "store")
 
 
 class State:
@@ -73,11 +72,6 @@ class State:
     def feed(self) -> Feed:
         """The live feed of the index page."""
         return self._part("feed", self._start_feed)
-
-    @property
-    def records(self) -> Records:
-        """What is known of documents."""
-        return self._part("records", lambda: Records(self.engine))
 
     @property
     def assets(self) -> Assets:

@@ -11,8 +11,8 @@ from bokeh_server.blueprint.state import current_state
 from bokeh_server.sockets.tickets import mint_ticket
 
 if TYPE_CHECKING:
+    from bokeh_server.documents import Identity
     from bokeh_server.sockets.tickets import Kind, Right
-    from bokeh_server.storage import DocumentRecord
 
 __all__ = ["is_public", "make_ticket", "writes"]
 
@@ -25,12 +25,12 @@ def is_public() -> bool:
     return request.args.get("public", "").lower() in ("true", "1", "yes")
 
 
-def writes(record: DocumentRecord) -> bool:
+def writes(identity: Identity) -> bool:
     """Whether what is done on the page of this request is stored and shown to others."""
-    return not is_public() and may_write(record)
+    return not is_public() and may_write(identity)
 
 
-def make_ticket(record: DocumentRecord, kind: Kind) -> str:
+def make_ticket(identity: Identity, kind: Kind) -> str:
     """A ticket for the document's socket."""
-    right: Right = "write" if writes(record) else "read"
-    return mint_ticket(current_state().secret, record.docid, right, kind, LIFETIME)
+    right: Right = "write" if writes(identity) else "read"
+    return mint_ticket(current_state().secret, identity.docid, right, kind, LIFETIME)

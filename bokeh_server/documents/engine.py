@@ -97,7 +97,7 @@ class Engine:
         """
         self.open(docid).rename(check_title(title), actor=actor)
         self._identities.forget(docid)
-        return self._require(docid)
+        return self.require(docid)
 
     def publish(self, docid: str, published: bool) -> DocumentRecord:
         """Let everybody read a document, or no longer.
@@ -124,7 +124,11 @@ class Engine:
         document = self._known.get(docid)
         return 0 if document is None else document.channel.viewers
 
-    def _require(self, docid: str) -> DocumentRecord:
+    def require(self, docid: str) -> DocumentRecord:
+        """The document of this id.
+
+        :raises UnknownDocument: there is none.
+        """
         record = self.get(docid)
         if record is None:
             raise unknown_document(docid)

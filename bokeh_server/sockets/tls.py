@@ -11,8 +11,11 @@ from typing import Any
 
 __all__ = ["TlsSocket"]
 
-#: OpenSSL takes a write as a whole; in pieces of this size progress can be seen.
+#: OpenSSL takes a write as a whole, and wants the same again when it could not;
+#: in pieces of this size progress can be seen.
 PIECE = 64 * 1024
+#: and no more than this at once.
+TURN = 1024 * 1024
 
 
 class TlsSocket:
@@ -37,12 +40,15 @@ class TlsSocket:
         return self._sock.fileno()
 
     def send(self, data: bytes | memoryview) -> int:
-        """Write a piece of ``data``; ``BlockingIOError`` when nothing goes now."""
+        """Write what goes now of ``data``; ``BlockingIOError`` when nothing does."""
+        view, sent = memoryview(data)[:TURN], 0
         with self._lock:
             try:
-                sent: int = self._session.write(memoryview(data)[:PIECE])
+                while sent < len(view):
+                    sent += self._session.write(view[sent : sent + PIECE])
             except (ssl.SSLWantWriteError, ssl.SSLWantReadError) as error:
-                raise BlockingIOError from error
+                if not sent:
+                    raise BlockingIOError from error
             return sent
 
     def recv(self, size: int) -> bytes:

@@ -13,6 +13,7 @@ import pytest
 from websockets.sync.client import ClientConnection, connect
 
 from support.certificates import make_certificate
+from support.echo import large_message
 from support.echo_servers import SERVERS, EchoServer, echo_server
 from support.rawsocket import BINARY, CLOSE, TEXT, Frame, RawClient, frame, request
 
@@ -158,21 +159,29 @@ def secure_server(kind: str, folder: Path) -> Iterator[tuple[EchoServer, ssl.SSL
 def test_tls(kind: str, tmp_path: Path) -> None:
     """Large and small messages both ways, in many connections; nothing stays behind."""
     with secure_server(kind, tmp_path) as (server, context):
-        url = f"wss://localhost:{server.port}"
-        for _ in range(15):
-            with connect(f"{url}/ws", ssl=context, max_size=None, proxy=None) as client:
-                for message in ("hello", b"x" * 2_000_000):
-                    client.send(message)
-                    assert client.recv(timeout=10) == message
-        with connect(f"{url}/large", ssl=context, max_size=None, proxy=None) as client:
+        for number in range(15):
+            client = RawClient(server.port, context=context, timeout=20)
+            for payload in (b"hello", b"x" * 2_000_000):
+                client.send(BINARY, payload)
+                assert client.read() == Frame(BINARY, payload)
+            end_secure(client, number)
+        with RawClient(server.port, "/large", context=context, timeout=20) as client:
             time.sleep(0.5)
-            assert len(client.recv(timeout=20)) == 32 * 2**20
+            assert client.read().payload == large_message()
+        early = RawClient(server.port, context=context, then=frame(TEXT, b"early"))
+        assert early.read().payload == b"early"
+        early.reset()
         assert secure_get(server.port, context).endswith(b"ordinary HTTP")
-        abrupt = open_secure(server.port, context)
-        abrupt.sendall(request(server.port, "/ws", {}) + frame(TEXT, b"hello"))
-        assert b"101" in abrupt.recv(1000)
-        abrupt.close()
         wait_until_idle(server, context)
+
+
+def end_secure(client: RawClient, number: int) -> None:
+    """End in good order, or without a word."""
+    if number % 2:
+        client.send(CLOSE, b"\x03\xe8")
+        assert client.read() == Frame(CLOSE, b"\x03\xe8")
+        assert client.rest() == b""
+    client.sock.close()
 
 
 def open_secure(port: int, context: ssl.SSLContext) -> ssl.SSLSocket:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import socket
+import ssl
 import struct
 from dataclasses import dataclass
 
@@ -58,12 +59,15 @@ class RawClient:
         receive_buffer: int | None = None,
         then: bytes = b"",
         timeout: float = 10.0,
+        context: ssl.SSLContext | None = None,
     ) -> None:
         self.sock = socket.socket()
         if receive_buffer is not None:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.settimeout(timeout)
         self.sock.connect(("127.0.0.1", port))
+        if context is not None:
+            self.sock = context.wrap_socket(self.sock, server_hostname="localhost")
         self.buffer = b""
         self.sock.sendall(request(port, path, headers or {}) + then)
         self.head = self._read_head()
