@@ -14,7 +14,16 @@ from bokeh_server.errors import ConfigurationError, SchemaMismatch
 from bokeh_server.storage.database import Database
 from bokeh_server.storage.urls import shown
 
-__all__ = ["alembic_config", "current_revision", "head_revision", "require_head", "upgrade_schema"]
+__all__ = [
+    "alembic_config",
+    "check_empty",
+    "check_known",
+    "current_revision",
+    "head_revision",
+    "lock_schema",
+    "require_head",
+    "upgrade_schema",
+]
 
 #: any number that no other program locks.
 _ADVISORY_LOCK = 5006_0110

@@ -10,7 +10,7 @@ from sqlalchemy.pool import NullPool
 
 from bokeh_server.errors import ConfigurationError
 
-__all__ = ["database_file", "in_memory", "make_engine", "parse_url", "shown"]
+__all__ = ["LOCK_SECONDS", "database_file", "in_memory", "make_engine", "parse_url", "shown"]
 
 _FORMS = "Use sqlite:////path/to/file.sqlite or postgresql://user:password@host/name"
 

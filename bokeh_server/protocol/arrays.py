@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 __all__ = [
+    "MAX_INFLATED",
     "Array",
     "Blob",
     "InvalidValue",

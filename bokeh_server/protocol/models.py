@@ -13,7 +13,7 @@ from bokeh_server.protocol.arrays import Blob
 from bokeh_server.protocol.columns import Columns
 from bokeh_server.protocol.growing import ColumnBytes, GrowingArray
 
-__all__ = ["Piece", "Ref", "WireModel", "Writer"]
+__all__ = ["Piece", "Ref", "WireModel", "Writer", "to_pieces"]
 
 #: caching the JSON of larger models would keep their data in memory twice.
 _CACHED_SIZE = 65_536

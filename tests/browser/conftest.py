@@ -12,7 +12,8 @@ from support.browser import Api, chromium, open_page
 from support.server import RunningServer, running_server
 
 
-@pytest.fixture(scope="session")
+# Not for the session: Playwright's event loop would run on under every test that comes after.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A Chromium."""
     with chromium() as started:
