@@ -12,7 +12,7 @@ from bokeh_server.storage.schema import require_head
 from bokeh_server.storage.snapshots import SnapshotStore
 from bokeh_server.storage.urls import database_file, in_memory, parse_url, shown
 
-__all__ = ["Store", "open_database"]
+__all__ = ["Store", "open_database", "unusable"]
 
 
 class Store:
