@@ -29,6 +29,7 @@ class Entry:
     :param origin: who sent it, and does not get it back unless ``echo``.
     :param scripts_only: only followers that are scripts get it.
     :param transient: it is no change (a relayed message), and is lost on whoever is behind.
+    :param only: the one follower, by its ``origin``, that gets it.
     """
 
     seq: int
@@ -37,6 +38,7 @@ class Entry:
     echo: bool = False
     scripts_only: bool = False
     transient: bool = False
+    only: str | None = None
 
 
 class Follower(Protocol):
@@ -140,6 +142,11 @@ class Channel:
         """How many followers there are."""
         return len(self._cursors)
 
+    def has(self, origin: str) -> bool:
+        """Whether somebody who sends under this name follows."""
+        with self._lock:
+            return any(cursor.follower.origin == origin for cursor in self._cursors)
+
     def publish(self, entry: Entry) -> None:
         """Add an entry and wake every follower that had everything; waits for nobody.
 
@@ -240,6 +247,8 @@ class Channel:
             if entry.seq <= cursor.seq:
                 return False
             cursor.seq = entry.seq
+        if entry.only is not None:
+            return entry.only == cursor.follower.origin
         if entry.origin is None and not entry.scripts_only:
             return True
         if entry.scripts_only and not cursor.follower.is_script:

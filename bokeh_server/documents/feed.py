@@ -59,10 +59,11 @@ def message_entry(
     return Entry(seq, data, origin, scripts_only=browser, transient=True)
 
 
-def value_entry(seq: int, newest: tuple[bytes, Buffers] | None) -> Entry:
-    """The entry that puts everybody right after edits that crossed.
+def value_entry(seq: int, newest: tuple[bytes, Buffers] | None, only: str) -> Entry:
+    """The entry that puts a sender right whose rows crossed with somebody else's.
 
-    :param newest: content and buffers of a patch; ``None``: everybody pulls again.
+    :param newest: content and buffers of a patch; ``None``: it pulls again.
+    :param only: the sender's ``origin``; for the others the rows are in order.
     """
     data = None if newest is None else encode("PATCH-DOC", *newest)
-    return Entry(seq, data, transient=True)
+    return Entry(seq, data, transient=True, only=only)

@@ -209,8 +209,8 @@ class LiveDocument(Readable):
         # Rows that its sender has appended would be there twice if they came back.
         streams = crosses and STREAMED in applied.events
         entries = [change_entry(seq, applied, source.origin, echo=crosses and not streams)]
-        if streams and source.origin is not None:
-            entries.append(value_entry(seq, wire.changed_since(seq - 1)))
+        if streams and source.origin is not None and self.channel.has(source.origin):
+            entries.append(value_entry(seq, wire.changed_since(seq - 1), source.origin))
         if applied.messages:
             entries.append(message_entry(seq, applied.messages, source.origin, source.browser))
         return entries

@@ -169,10 +169,14 @@ def test_edits_long_ago_do_not_cross(store: Store) -> None:
 
 
 def test_crossing_streams_converge(live: LiveDocument) -> None:
-    """Rows that cross are never sent back, for they would be there twice: the whole column is."""
-    ann, bob = TestFollower("ann"), TestFollower("bob")
+    """Rows that cross are not sent back, for they would be there twice: the whole column is.
+
+    Nobody but their sender pays for that.
+    """
+    ann, bob, viewer = TestFollower("ann"), TestFollower("bob"), TestFollower("viewer")
     ann.join(live)
     bob.join(live)
+    viewer.join(live)
     live.apply(stream(10), actor="ada", origin="ann")
     live.apply(stream(20), actor="ada", origin="bob")
     kinds = [event["kind"] for event in bob.take()]
@@ -180,6 +184,17 @@ def test_crossing_streams_converge(live: LiveDocument) -> None:
     last = bob.got[-1]
     new = last.get("data", last.get("new"))
     assert dict(new["entries"])["x"] == column(live) == [1, 2, 10, 20]
+    assert [event["kind"] for event in ann.take()] == ["ColumnsStreamed"]
+    assert [event["kind"] for event in viewer.take()] == ["ColumnsStreamed"] * 2
+
+
+def test_crossing_streams_of_nobody_here_cost_no_column(live: LiveDocument) -> None:
+    """Scripts that do not follow have no picture to put right, so none is sent."""
+    viewer = TestFollower("viewer")
+    viewer.join(live)
+    live.apply(stream(10), actor="ada", origin="one")
+    live.apply(stream(20), actor="ada", origin="two")
+    assert [event["kind"] for event in viewer.take()] == ["ColumnsStreamed"] * 2
 
 
 # --- messages --------------------------------------------------------------------------
