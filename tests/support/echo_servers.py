@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import re
+import ssl
 import subprocess
 import sys
 import time
@@ -21,6 +23,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 GUNICORN = [sys.executable, "-m", "gunicorn", "-b", "127.0.0.1:0", "--access-logfile", "-"]
 GUNICORN_APP = ["support.echo:make_app()"]
 ECHO = [sys.executable, "-m", "support.echo"]
+
+START_SECONDS = 60.0
 
 #: how to start each of them.
 SERVERS = {
@@ -74,6 +78,7 @@ def echo_server(kind: str, folder: Path, *arguments: str, **limits: float) -> It
     """Run the echo app; its log must be free of tracebacks at the end.
 
     :param kind: one of :data:`SERVERS`.
+    :param arguments: more of them, for TLS.
     :param limits: of the sockets.
     """
     env = {**os.environ, "PYTHONPATH": str(ROOT / "tests"), "ECHO_LIMITS": json.dumps(limits)}
@@ -84,7 +89,7 @@ def echo_server(kind: str, folder: Path, *arguments: str, **limits: float) -> It
         )
     server = EchoServer(process, log_path)
     try:
-        server.port = _port(server)
+        server.port = _port(server, "https" if arguments else "http")
         yield server
     finally:
         process.terminate()
@@ -92,11 +97,25 @@ def echo_server(kind: str, folder: Path, *arguments: str, **limits: float) -> It
     assert "Traceback" not in server.log, server.log
 
 
-def _port(server: EchoServer) -> int:
-    deadline = time.monotonic() + 20
+def _port(server: EchoServer, scheme: str) -> int:
+    """Wait until it answers; gunicorn listens long before its worker has loaded the app."""
+    deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and server.process.poll() is None:
-        found = re.search(r"^(\d+)$|https?://127\.0\.0\.1:(\d+)", server.log, re.MULTILINE)
-        if found and "Booting worker" in server.log + "Booting worker" * bool(found[1]):
-            return int(found[1] or found[2])
+        found = re.search(r"^(\d+)$|(https?)://127\.0\.0\.1:(\d+)", server.log, re.MULTILINE)
+        port = int(found[1] or found[3]) if found else 0
+        if port and _answers(port, scheme):
+            return port
         time.sleep(0.05)
     raise AssertionError(f"the server did not start:\n{server.log}")
+
+
+def _answers(port: int, scheme: str) -> bool:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    try:
+        with urllib.request.urlopen(
+            f"{scheme}://127.0.0.1:{port}/", timeout=START_SECONDS, context=context
+        ) as answer:
+            return bool(answer.status == 200)
+    except (OSError, http.client.HTTPException):
+        return False
