@@ -154,6 +154,8 @@ class BokehHandler:
         }
 
     def _pull(self, message: Message) -> None:
+        # What the old cursor has left would come after the reply, which holds it already.
+        self._connection.unfollow()
         snapshot, cursor = self._source.join(self._connection, inline=self._inline)
         body = snapshot.body
         header = Body(b"", body.num_buffers)

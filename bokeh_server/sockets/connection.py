@@ -146,7 +146,7 @@ class Connection(WritingHalf):
                 self._queue((close_frame(code, reason),))
             self._state = ENDING
             self._due = self._loop.now() + self._loop.limits.close_timeout
-        self._unfollow()
+        self.unfollow()
         self.wake()
 
     def _give_back_reading(self, more: bool) -> None:

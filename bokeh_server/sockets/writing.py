@@ -143,7 +143,7 @@ class WritingHalf:
         if old is not None and old is not cursor:
             old.channel.unfollow(old)
         if ended:
-            self._unfollow()
+            self.unfollow()
         self.wake()
 
     def close(self, code: int = 1000, reason: str = "") -> None:
@@ -154,7 +154,7 @@ class WritingHalf:
             self._state = CLOSING
             self._queue((close_frame(code, reason),))
             self._due = self._loop.now() + self._loop.limits.close_timeout
-        self._unfollow()
+        self.unfollow()
         self.wake()
 
     # ---- writing ----
@@ -313,7 +313,7 @@ class WritingHalf:
             self._out, self._view, self._backlog, self._own = None, None, 0, 0
             self._hang_up(socket.SHUT_RDWR)
             finish = self._may_finish()
-        self._unfollow()
+        self.unfollow()
         if finish:
             self._finish()
 
@@ -348,7 +348,8 @@ class WritingHalf:
         """The descriptor, for the loop."""
         return self._sock.fileno()
 
-    def _unfollow(self) -> None:
+    def unfollow(self) -> None:
+        """Leave the channel; what was taken from it is still sent."""
         with self._loop.lock:
             cursor, self._cursor = self._cursor, None
         if cursor is not None:

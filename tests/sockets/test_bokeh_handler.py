@@ -17,7 +17,7 @@ from bokeh_server.channels import Channel, Entry
 from bokeh_server.documents import Engine, LiveDocument
 from bokeh_server.documents.limits import Limits as EngineLimits
 from bokeh_server.errors import StorageFull
-from bokeh_server.protocol import Patch, encode_body, text_frame
+from bokeh_server.protocol import Message, Patch, encode_body, text_frame
 from bokeh_server.sockets import BokehHandler, Limits, SocketLoop, plain_transport
 from bokeh_server.storage import Store
 from support.documents import doc_json, set_value, stream
@@ -70,6 +70,41 @@ def test_pulls_amid_changes_lose_none_and_repeat_none(connect: Connect, live: Li
             for event in client.events():
                 rows += plain(event["data"])["x"]
         assert rows == expected
+
+
+def test_a_socket_that_pulls_again_and_again_gets_every_row_once(
+    connect: Connect, live: LiveDocument
+) -> None:
+    """What the earlier following has left does not come after a reply that holds it."""
+    client = connect()
+
+    def write() -> None:
+        for row in range(100, 700):
+            live.apply(stream(row), actor="bob")
+        live.apply(stream(-1), actor="bob")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    rows: list[Any] = []
+    while not rows or rows[-1] != -1:
+        asked = client.send("PULL-DOC-REQ")
+        while (message := client.receive()).reqid != asked:
+            if rows:
+                rows += streamed(message)
+        rows = rows_of(json.loads(message.content)["doc"])
+        for _ in range(3):
+            if rows[-1] != -1:
+                rows += streamed(client.receive())
+        numbers = [row for row in rows if row != -1]
+        assert numbers == sorted(set(numbers))
+    writer.join(30)
+    assert rows == rows_of(json.loads(live.content(inline=True)[1]))
+
+
+def streamed(message: Message) -> list[Any]:
+    """The rows that a patch appends."""
+    events = json.loads(message.content)["events"]
+    return [row for event in events for row in plain(event["data"])["x"]]
 
 
 def rows_of(value: Any) -> list[Any]:
