@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
 import orjson
 
 from bokeh_server.blueprint.summaries import summary
+from bokeh_server.errors import ServerFault
 from bokeh_server.permissions import Action, Actor, Resource, decide
 from bokeh_server.protocol import text_frame
 
@@ -21,6 +23,8 @@ __all__ = ["Feed", "FeedHandler"]
 #: seconds between two updates of one document.
 INTERVAL = 1.0
 
+_log = logging.getLogger("bokeh_server")
+
 
 class Feed:
     """Tells the open index pages of documents that changed, each at most once a second.
@@ -33,7 +37,8 @@ class Feed:
         self._changed = threading.Condition()
         self._dirty: dict[str, None] = {}
         self._followers: set[FeedHandler] = set()
-        self._running = False
+        self._thread: threading.Thread | None = None
+        self._failing = False
         self._closed = False
         self._unwatch = engine.watch(self._heard)
 
@@ -41,9 +46,11 @@ class Feed:
         """Tell ``follower`` everything now, and then what changes."""
         with self._changed:
             self._followers.add(follower)
-            if not self._running and not self._closed:
-                self._running = True
-                threading.Thread(target=self._run, name="bokeh-server feed", daemon=True).start()
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(
+                    target=self._run, name="bokeh-server feed", daemon=True
+                )
+                self._thread.start()
         follower.tell({"type": "documents", "docs": self._summaries(follower.actor)})
 
     def remove(self, follower: FeedHandler) -> None:
@@ -67,28 +74,57 @@ class Feed:
                 self._changed.notify_all()
 
     def _run(self) -> None:
-        while True:
+        try:
+            while followers := self._wait():
+                self._tell_all(followers)
+                with self._changed:
+                    self._changed.wait_for(lambda: not self._followers, INTERVAL)
+        finally:
             with self._changed:
-                self._changed.wait_for(lambda: self._dirty or not self._followers)
-                if not self._followers:
-                    self._running = False
-                    self._dirty.clear()
-                    return
-                dirty, self._dirty = self._dirty, {}
-                followers = tuple(self._followers)
-            self._tell(dirty, followers)
-            with self._changed:
-                self._changed.wait_for(lambda: not self._followers, INTERVAL)
+                if self._thread is threading.current_thread():
+                    self._thread = None
 
-    def _tell(self, docids: dict[str, None], followers: tuple[FeedHandler, ...]) -> None:
-        for docid in docids:
-            record = self._engine.get(docid)
-            for follower in followers:
-                if record is None:
-                    follower.tell({"type": "deleted", "docid": docid})
-                elif decide(follower.actor, Action.READ, Resource(record.owner, record.published)):
-                    doc = summary(record, follower.actor, self._engine)
-                    follower.tell({"type": "document", "doc": doc})
+    def _wait(self) -> tuple[FeedHandler, ...]:
+        """Wait for something to tell; gives whom, and nobody when this thread is to end."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._dirty or not self._followers)
+            if not self._followers:
+                self._thread = None
+                self._dirty.clear()
+            return tuple(self._followers)
+
+    def _tell_all(self, followers: tuple[FeedHandler, ...]) -> None:
+        """Tell of every document that changed; what the database cannot say now waits."""
+        with self._changed:
+            dirty, self._dirty = self._dirty, {}
+        try:
+            while dirty:
+                self._tell(next(iter(dirty)), followers)
+                dirty.pop(next(iter(dirty)))
+            self._failing = False
+        except ServerFault as error:
+            self._put_back(dirty, error)
+        except Exception:
+            docid = next(iter(dirty))
+            _log.exception("The index pages could not be told of the document %s", docid)
+            dirty.pop(docid)
+            self._put_back(dirty)
+
+    def _put_back(self, dirty: dict[str, None], error: ServerFault | None = None) -> None:
+        if error is not None and not self._failing:
+            _log.warning("The index pages hear of changes later: %s", error)
+            self._failing = True
+        with self._changed:
+            self._dirty = dirty | self._dirty
+
+    def _tell(self, docid: str, followers: tuple[FeedHandler, ...]) -> None:
+        record = self._engine.get(docid)
+        for follower in followers:
+            if record is None:
+                follower.tell({"type": "deleted", "docid": docid})
+            elif decide(follower.actor, Action.READ, Resource(record.owner, record.published)):
+                doc = summary(record, follower.actor, self._engine)
+                follower.tell({"type": "document", "doc": doc})
 
     def _summaries(self, actor: Actor) -> list[dict[str, Any]]:
         records = self._engine.list(actor.name)

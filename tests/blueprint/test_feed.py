@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from itertools import pairwise
@@ -13,6 +14,7 @@ import pytest
 
 from bokeh_server.blueprint.feed import INTERVAL, Feed, FeedHandler
 from bokeh_server.documents import Engine
+from bokeh_server.errors import StorageUnavailable
 from bokeh_server.permissions import Actor
 from bokeh_server.storage import Store
 
@@ -111,9 +113,34 @@ def test_the_thread_runs_only_while_somebody_follows(engine: Engine, feed: Feed)
     for _ in range(3):
         browser, handler = follow(feed)
         browser.wait(1)
-        assert feed._running
+        assert feed._thread is not None
         handler.closed()
         deadline = time.monotonic() + 5
-        while feed._running and time.monotonic() < deadline:
+        while feed._thread is not None and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert not feed._running
+        assert feed._thread is None
+
+
+@pytest.mark.parametrize("error", [StorageUnavailable("look", "it is away"), RuntimeError("bug")])
+def test_pages_hear_of_changes_after_the_database_was_away(
+    engine: Engine, feed: Feed, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """What could not be looked up is told later, and an error of ours costs one message at most."""
+    record = engine.create("ada", "first")
+    browser, handler = follow(feed)
+    browser.wait(1)
+    real, failed = engine.get, threading.Event()
+
+    def fail(docid: str) -> None:
+        monkeypatch.setattr(engine, "get", real)
+        failed.set()
+        raise error
+
+    monkeypatch.setattr(engine, "get", fail)
+    engine.publish(record.docid, True)
+    assert failed.wait(5)
+    if isinstance(error, RuntimeError):
+        engine.publish(record.docid, True)
+    assert browser.wait(2)[1]["doc"]["published"]
+    assert feed._thread is not None
+    handler.closed()
