@@ -28,9 +28,12 @@ class Database:
 
     SQLite has one connection that writes, and that alone moves the write-ahead log back:
     two that do so at once have corrupted databases (SQLite before 3.51.3).
+
+    :param tidy: move the log back; false beside a server that does it already.
     """
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, *, tidy: bool = True) -> None:
+        self._tidy = tidy
         self.url = url
         self.engine = make_engine(url)
         self.is_sqlite = url.get_backend_name() == "sqlite"
@@ -81,7 +84,11 @@ class Database:
         return connection
 
     def _writer(self) -> Connection:
-        return self.engine.connect().execution_options(bokeh_writer=True)
+        connection = self.engine.connect()
+        if self.is_sqlite and not self._tidy:
+            connection.exec_driver_sql("PRAGMA wal_autocheckpoint = 0")
+            connection.rollback()
+        return connection.execution_options(bokeh_writer=True)
 
     def _prepare(self, raw: Any, _record: object) -> None:
         if self.is_sqlite:

@@ -25,16 +25,17 @@ class Store:
         self.snapshots = SnapshotStore(database)
 
     @classmethod
-    def open(cls, url: str, *, create: bool = True) -> Store:
+    def open(cls, url: str, *, create: bool = True, tidy: bool = True) -> Store:
         """Open a database, and fill an empty one with this release's tables.
 
         :param url: ``sqlite:///relative/file``, ``sqlite:////absolute/file``, ``sqlite://``
             (in memory) or ``postgresql://user:password@host/name``.
         :param create: make a database that is not there yet.
+        :param tidy: move SQLite's write-ahead log back into its file, as one process should.
         :raises ConfigurationError: the URL, its driver, file or server cannot be used.
         :raises SchemaMismatch: the database was made by an older or newer release.
         """
-        database = open_database(url, create=create)
+        database = open_database(url, create=create, tidy=tidy)
         try:
             require_head(database, create=create)
         except ServerFault as error:
@@ -60,7 +61,7 @@ class Store:
         self.database.close()
 
 
-def open_database(url: str, *, create: bool) -> Database:
+def open_database(url: str, *, create: bool, tidy: bool = True) -> Database:
     """The database at a URL, its directory made when ``create``; nothing is read yet.
 
     :raises ConfigurationError: the URL, its driver or file cannot be used.
@@ -69,7 +70,7 @@ def open_database(url: str, *, create: bool) -> Database:
     path = database_file(parsed)
     if path is not None:
         _check_file(path, create=create)
-    return Database(parsed)
+    return Database(parsed, tidy=tidy)
 
 
 def _check_file(path: Path, *, create: bool) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from support.programs import chromium_path
+
 #: threads of libraries that live as long as the process.
 LASTING_THREADS = ("asyncio", "playwright", "ThreadPoolExecutor", "pytest", "hypothesis")
 SETTLE_SECONDS = 3.0
@@ -32,16 +34,16 @@ def pytest_unconfigure() -> None:
 
 #: marks of tests that need something installed on the machine.
 SERVICES = ("browser", "postgresql")
-CHROMIUM = "/usr/bin/chromium"
+NO_BROWSER = "there is no Chromium; on Debian and Ubuntu: sudo apt install chromium"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Where there is no browser, skip what needs one; in CI let it fail."""
-    if Path(CHROMIUM).exists() or os.environ.get("CI"):
+    if chromium_path() or os.environ.get("CI"):
         return
     for item in items:
         if item.get_closest_marker("browser") is not None:
-            item.add_marker(pytest.mark.skip(reason=f"there is no {CHROMIUM}; see scripts/test"))
+            item.add_marker(pytest.mark.skip(reason=NO_BROWSER))
 
 
 @pytest.hookimpl(wrapper=True)

@@ -26,7 +26,7 @@ def requirements(text: str) -> set[str]:
 REQUIRED = requirements(CONFIG["options"]["install_requires"])
 EXTRAS = {name: requirements(text) for name, text in CONFIG["options.extras_require"].items()}
 #: imported where it is there, and done without where it is not.
-OPTIONAL = {"pandas", "ipython", *EXTRAS["brotli"], *EXTRAS["postgresql"], *EXTRAS["redis"]}
+OPTIONAL = {"pandas", "ipython", *EXTRAS["brotli"], *EXTRAS["postgresql"]}
 #: what one requirement brings along for sure, and its own names are used.
 BROUGHT = {"werkzeug": "flask", "jinja2": "flask", "markupsafe": "flask", "itsdangerous": "flask"}
 

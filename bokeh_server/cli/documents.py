@@ -42,7 +42,7 @@ def docs(context: click.Context, /, **options: Any) -> None:
 def _store(context: click.Context, options: dict[str, Any], *, create: bool) -> Iterator[Store]:
     from bokeh_server.storage import Store
 
-    store = Store.open(settings_of(context, options).database, create=create)
+    store = Store.open(settings_of(context, options).database, create=create, tidy=False)
     try:
         yield store
     finally:

@@ -11,9 +11,10 @@ import requests
 from bokeh.document import Document
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from support.programs import chromium_path
+
 __all__ = ["Api", "ValueOf", "chromium", "open_page", "wait_live", "wait_until"]
 
-EXECUTABLE = "/usr/bin/chromium"
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -35,7 +36,7 @@ ValueOf = Callable[[], Any]
 def chromium() -> Iterator[Browser]:
     """A browser for some tests."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=EXECUTABLE, args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=ARGUMENTS)
         try:
             yield browser
         finally:

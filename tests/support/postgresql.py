@@ -17,9 +17,10 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from support.programs import postgresql_path
+
 __all__ = ["Postgresql", "postgresql_server", "running_postgresql"]
 
-BINARIES = Path("/usr/lib/postgresql")
 #: fsync is off because these tests kill our processes, never the database's machine.
 SETTINGS = ("listen_addresses=", "fsync=off", "max_connections=60", "shared_buffers=16MB")
 
@@ -98,9 +99,9 @@ class Postgresql:
 @contextmanager
 def running_postgresql() -> Iterator[Postgresql]:
     """Run a private server; skips the test where PostgreSQL is not installed, except in CI."""
-    binaries = max(BINARIES.glob("*/bin"), default=None, key=lambda path: int(path.parent.name))
+    binaries = postgresql_path()
     if binaries is None:
-        message = f"no PostgreSQL server in {BINARIES}: install the package postgresql"
+        message = "there is no PostgreSQL server; on Debian and Ubuntu: sudo apt install postgresql"
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
     directory = Path(tempfile.mkdtemp(prefix="bkpg"))  # short: a socket's path has 107 bytes
     server = Postgresql(directory, binaries)
