@@ -22,6 +22,8 @@ __all__ = ["DocumentStore", "check_title", "is_docid", "make_docid"]
 TITLE_LENGTH = 255
 _DOCID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _BYTES = 18
+#: control characters, surrogates, separators of lines and of paragraphs.
+_REFUSED = frozenset(("Cc", "Cs", "Zl", "Zp"))
 
 
 def make_docid() -> str:
@@ -43,7 +45,8 @@ def is_docid(text: str) -> bool:
 def check_title(title: object) -> str:
     """Give back a title that may be stored.
 
-    :raises BadRequest: not text, empty, longer than 255 characters, or with control characters.
+    :raises BadRequest: not text, empty, longer than 255 characters, or with characters that
+        control something or separate lines.
     """
     if not isinstance(title, str) or not title.strip():
         raise BadRequest("name a document", "a title is text that is not empty")
@@ -53,9 +56,17 @@ def check_title(title: object) -> str:
             f"the title has {len(title)} characters",
             f"Use at most {TITLE_LENGTH}",
         )
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in title):
-        raise BadRequest("name a document", "the title has control characters", "Leave them out")
+    if not _is_one_line(title):
+        raise BadRequest(
+            "name a document",
+            "the title has control characters or separators of lines",
+            "Leave them out",
+        )
     return title
+
+
+def _is_one_line(title: str) -> bool:
+    return all(unicodedata.category(character) not in _REFUSED for character in title)
 
 
 class DocumentStore:
@@ -85,8 +96,10 @@ class DocumentStore:
 
     def find(self, owner: str, title: str) -> DocumentRecord | None:
         """The owner's document of this title."""
+        if not _is_one_line(title):  # the title of no document; databases refuse some of them
+            return None
         with self._database.read(f"find the document {title!r}") as connection:
-            query = _records().where(User.name == owner, Document.title == _storable(title))
+            query = _records().where(User.name == owner, Document.title == title)
             row = connection.execute(query).one_or_none()
         return None if row is None else _record(row)
 
@@ -144,11 +157,6 @@ class DocumentStore:
         """
         with self._database.write(f"count the plots of document {docid}") as connection:
             return _set(connection, docid, plots=plots)
-
-
-def _storable(title: str) -> str:
-    # A title with characters no database takes is the title of no document.
-    return title if title.isprintable() else ""
 
 
 def _insert(connection: Connection, docid: str, owner_id: int, title: str) -> None:

@@ -8,6 +8,7 @@ from bokeh_server.client._server import Server
 from bokeh_server.errors import (
     BadRequest,
     BokehServerError,
+    Conflict,
     ConnectionFailed,
     NotFound,
     TitleTaken,
@@ -15,6 +16,9 @@ from bokeh_server.errors import (
 )
 
 __all__ = ["Documents"]
+
+#: how often to look for a document and to make it, while other programs do so too.
+TRIES = 3
 
 
 class Documents(Server):
@@ -36,14 +40,25 @@ class Documents(Server):
         return info
 
     def find_doc(self, name: str) -> str:
-        """The docid of our document of this title, which is made if there is none."""
-        info = self._find(name)
-        while info is None:
-            try:
-                return self.make_doc(name)["docid"]  # type: ignore[no-any-return]
-            except TitleTaken:  # another program was faster
-                info = self._find(name)
-        return str(info["docid"])
+        """The docid of our document of this title, which is made if there is none.
+
+        :raises Conflict: others make and delete it all the time.
+        """
+        for _ in range(TRIES):
+            info = self._find(name) or self._made(name)
+            if info is not None:
+                return str(info["docid"])
+        raise Conflict(
+            f"use the document {name!r}",
+            "it is neither found nor can it be made, as if others made and deleted it meanwhile",
+            "Try again, or choose another title",
+        )
+
+    def _made(self, title: str) -> dict[str, Any] | None:
+        try:
+            return self.make_doc(title)
+        except TitleTaken:  # another program was faster
+            return None
 
     def make_doc(self, title: str) -> dict[str, Any]:
         """Make a document.

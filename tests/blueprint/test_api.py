@@ -62,13 +62,24 @@ def test_documents_are_made_found_renamed_and_deleted(client: FlaskClient) -> No
     assert client.delete(path).status_code == 404
 
 
-@pytest.mark.parametrize("title", [None, 1, "", "  ", "a\nb", "a\0b", "x" * 256, ["a"], {}])
+@pytest.mark.parametrize(
+    "title", [None, 1, "", "  ", "a\nb", "a\0b", "a\u2028b", "x" * 256, ["a"], {}]
+)
 def test_titles_that_cannot_be(client: FlaskClient, title: object) -> None:
     """Refused when a document is made and when it is renamed."""
     docid = client.post("/bokeh/doc/", json={"title": "fine"}).get_json()["docid"]
     assert client.post("/bokeh/doc/", json={"title": title}).status_code == 400
     assert client.patch(f"/bokeh/doc/{docid}/", json={"title": title}).status_code == 400
     assert client.get(f"/bokeh/doc/{docid}/").get_json()["title"] == "fine"
+
+
+@pytest.mark.parametrize("title", ["\U0001f469\u200d\U0001f52c lab", "a\u00a0b", "a+b &c=%41#"])
+def test_unusual_titles_are_found(client: FlaskClient, title: str) -> None:
+    """What may be a title is found by it through a query string."""
+    made = client.post("/bokeh/doc/", json={"title": title}).get_json()
+    found = client.get("/bokeh/doc/", query_string={"title": title}).get_json()
+    assert found["docid"] == made["docid"]
+    assert found["title"] == title
 
 
 @pytest.mark.parametrize("title", ["{{7*7}}", "<script>alert(1)</script>", '"><img src=x>', "é ☃"])

@@ -125,6 +125,19 @@ def test_other_servers(answers: tuple[Answers, Http], tmp_path: Path) -> None:
         assert "not a bokeh-server" in str(raised(lambda: session.use_doc("x")))
 
 
+def test_titles_that_are_taken_and_not_found(answers: tuple[Answers, Http], tmp_path: Path) -> None:
+    """A title that is never found nor free ends in an error after three tries, not in a loop."""
+    server, _ = answers
+    unknown = (404, b'{"error":"unknown_document","detail":"none"}')
+    taken = (409, b'{"error":"title_taken","detail":"taken"}')
+    server.script = [unknown, taken] * 5
+    with Session(root_url=server.url, configdir=tmp_path) as session:
+        assert type(raised(lambda: session.use_doc("contested"))) is errors.Conflict
+        assert len(server.seen) == 6
+        server.script = [unknown, taken, (200, b'{"docid":"theirs","title":"contested"}')]
+        assert session.use_doc("contested") == "theirs"
+
+
 def test_same_key_again(answers: tuple[Answers, Http]) -> None:
     """A store whose connection breaks is tried again with the same key, a few times."""
     server, http = answers

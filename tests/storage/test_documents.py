@@ -6,10 +6,12 @@ import threading
 from datetime import UTC
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
 from bokeh_server.errors import BadRequest, BokehServerError, Conflict, TitleTaken, UnknownDocument
 from bokeh_server.storage import NewChange, Store
-from bokeh_server.storage.documents import is_docid, make_docid
+from bokeh_server.storage.documents import check_title, is_docid, make_docid
 
 
 def test_a_new_document_is_empty(store: Store) -> None:
@@ -32,6 +34,32 @@ def test_documents_are_found_by_owner_and_title(store: Store) -> None:
     assert store.documents.find("eve", "line") is None
     assert store.documents.find("ada", "li\0ne") is None
     assert store.documents.find("ada", "\ud800") is None
+
+
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.text(max_size=260))
+@example("a\u00a0b")
+@example("\U0001f469\u200d\U0001f52c lab")
+@example("soft\u00adhyphen")
+@example("a\u2028b")
+@example("a\u2029b")
+@example("e\u0301 is not \u00e9 ")
+@example("\U0010ffff" * 255)
+def test_every_title_that_is_accepted_is_found(store: Store, title: str) -> None:
+    """Whatever a document can be called, it is found by that; what is refused is never found."""
+    try:
+        check_title(title)
+    except BadRequest:
+        assert store.documents.find("ada", title) is None
+        return
+    record = store.documents.create("ada", title)
+    assert store.documents.find("ada", title) == record
+    with pytest.raises(TitleTaken):
+        store.documents.create("ada", title)
+    store.documents.delete(record.docid)
+    assert store.documents.find("ada", title) is None
 
 
 def test_a_title_is_taken_once(store: Store) -> None:
