@@ -70,7 +70,7 @@ def _remove(docid: str, typename: str, modelid: str) -> Response:
     writable(docid)
     document = current_state().engine.open(docid)
     _model(document, typename, modelid)
-    if modelid not in document.roots() or document.references(modelid):
+    if modelid not in document.roots() or document.referrers(modelid):
         raise Conflict(
             f"remove the {typename} {modelid}",
             "other models refer to it",

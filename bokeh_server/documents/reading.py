@@ -113,7 +113,7 @@ class Readable(Memory):
         with self._steady() as wire:
             return wire.place(model_id)
 
-    def references(self, model_id: str) -> set[str]:
+    def referrers(self, model_id: str) -> set[str]:
         """The ids of the models that refer to a model directly; empty where there is none."""
         with self._steady() as wire:
             return wire.referrers(model_id)

@@ -556,7 +556,7 @@ def test_models_are_found(live: LiveDocument) -> None:
     assert live.find("nothing") is None
     assert [model["id"] for model in live.models("Slider")] == ["s"]
     assert len(live.models()) > 10
-    assert live.references("d")
+    assert live.referrers("d")
     assert live.place("s").root == 1
     assert live.collect() == []
     for ask in (live.model_json, live.resolve, live.place):
