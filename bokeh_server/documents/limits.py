@@ -14,7 +14,7 @@ MEGABYTE = 1024 * 1024
 class Limits:
     """The engine's limits; sizes in bytes, times in seconds unless they say otherwise."""
 
-    #: largest patch, packed.
+    #: largest patch, packed; a document that is replaced as a whole may be larger.
     patch_bytes: int = 64 * MEGABYTE
     #: what a channel keeps for followers that are behind.
     ring_entries: int = 1024

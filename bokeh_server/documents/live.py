@@ -45,12 +45,15 @@ class Source:
 
     :param origin: the connection or script that does not get it back.
     :param key: idempotency key.
+    :param whole: it is a whole document, which may be of any size: whoever accepts one over the
+        network bounds it there, and what was exported can be imported.
     """
 
     actor: str
     origin: str | None
     key: str | None
     browser: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +119,11 @@ class LiveDocument(Readable):
     ) -> int:
         """Replace everything by another document's content, as one change; see :meth:`apply`.
 
-        :param doc: Bokeh's DocJson.
+        :param doc: Bokeh's DocJson, of any size.
         """
         return self._write(
-            lambda wire: run_blocking(wire.replace, doc, buffers), Source(actor, origin, key)
+            lambda wire: run_blocking(wire.replace, doc, buffers),
+            Source(actor, origin, key, whole=True),
         )
 
     def rename(self, title: str, *, actor: str) -> int:
@@ -183,7 +187,7 @@ class LiveDocument(Readable):
         self, wire: WireDocument, applied: Applied, source: Source, title: str | None
     ) -> Pending:
         body = pack(applied.events, applied.buffers)
-        if len(body) > self._limits.patch_bytes:
+        if len(body) > self._limits.patch_bytes and not source.whole:
             self.stale = True  # it was applied already
             raise _too_large(self.docid, len(body), self._limits.patch_bytes)
         seq = self._head + 1

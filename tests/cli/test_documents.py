@@ -15,6 +15,7 @@ from bokeh.plotting import figure
 from click.testing import CliRunner
 
 from bokeh_server.cli.commands import bokeh_server
+from bokeh_server.documents import Limits
 from bokeh_server.errors import CallerError, ConfigurationError, TitleTaken, UnknownDocument
 from bokeh_server.protocol.packing import pack, unpack
 from support.command import run_command
@@ -65,7 +66,7 @@ def server() -> Iterator[RunningServer]:
 
 def test_list_shows_what_there_is(server: RunningServer) -> None:
     """Docid, title, when changed, plots and size, the last changed first; no control characters."""
-    first, second = publish(server, "one"), publish(server, "two \u202e\u2028")
+    first, second = publish(server, "one"), publish(server, "two \u202e\u00a0")
     lines = docs(server, "list").splitlines()
     assert lines[0].split() == ["docid", "title", "changed", "plots", "size"]
     assert [line.split()[0] for line in lines[1:3]] == [second, first]
@@ -88,6 +89,19 @@ def test_export_and_import_beside_a_running_server(server: RunningServer, tmp_pa
     assert copy != docid
     assert content(server, docid)["roots"] == content(server, copy)["roots"]
     assert {"travels", "copy"} <= _titles(server)
+
+
+def test_what_was_exported_can_be_imported_whatever_its_size(
+    server: RunningServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The largest patch is no limit for a document that comes from a file."""
+    docid = publish(server, "large", points=10_000)
+    file = tmp_path / "large.bokeh"
+    monkeypatch.setattr("bokeh_server.documents.engine.Limits", lambda: Limits(patch_bytes=10_000))
+    docs(server, "export", docid, str(file))
+    assert file.stat().st_size > 100_000
+    copy = docs(server, "import", str(file), "--title", "large copy").split()[-1].rstrip(".")
+    assert content(server, docid)["roots"] == content(server, copy)["roots"]
 
 
 def _titles(server: RunningServer) -> set[str]:

@@ -100,6 +100,21 @@ def test_a_patch_that_is_too_large(store: Store) -> None:
     engine.close()
 
 
+def test_a_whole_document_may_be_larger(store: Store) -> None:
+    """The limit is for patches: what was stored whole is loaded and stored whole again."""
+    engine = Engine(store, limits=Limits(patch_bytes=1000))
+    live = engine.open(engine.create("ada", "line").docid)
+    assert live.replace(doc_json(), {}, actor="ada") == 1
+    _, content, buffers = live.content()
+    assert len(content) > 1000
+    copy = engine.open(engine.create("ada", "copy").docid)
+    assert copy.replace(json.loads(content), buffers, actor="ada") == 1
+    with pytest.raises(TooLarge):
+        copy.apply(set_value("x" * 2000, "title"), actor="ada")
+    assert copy.content()[1] == content
+    engine.close()
+
+
 def test_writers_of_one_document_share_transactions(
     live: LiveDocument, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
