@@ -9,6 +9,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from bokeh_server.blueprint.access import current_actor, owned, readable, user_name, writable
 from bokeh_server.blueprint.bodies import read_packed, read_title, short_header
+from bokeh_server.blueprint.foreign import demand_own_name
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.summaries import summary
 from bokeh_server.errors import BadRequest, UnknownDocument
@@ -36,6 +37,7 @@ def add_routes(blueprint: Blueprint) -> None:
 
 def list_documents() -> list[dict[str, Any]]:
     """The documents of whoever asks, the last changed first."""
+    demand_own_name("list documents")
     engine, actor = current_state().engine, current_actor()
     return [summary(record, actor, engine) for record in engine.list(actor.name)]
 
@@ -49,6 +51,7 @@ def document_info(record: DocumentRecord) -> dict[str, Any]:
 
 
 def _find() -> Response:
+    demand_own_name("look for a title")
     record = current_state().engine.find(user_name(), request.args.get("title", ""))
     if record is None:
         raise UnknownDocument(

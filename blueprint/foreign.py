@@ -1,59 +1,114 @@
-"""Whether a request was sent by a page of another site (cross-site request forgery)."""
+"""Whether a request was sent by a page of another site.
+
+Two ways are open to such a page: a request to us from where it is (cross-site request forgery),
+and its own name pointed at us (DNS rebinding), by which it also reads the answers.
+The rule about origins and names is that of the WebSockets, :mod:`bokeh_server.sockets.origin`.
+"""
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import socket
+from dataclasses import dataclass
 
+from flask import current_app, request
+from werkzeug.datastructures import Headers
+
+from bokeh_server.blueprint.state import current_state
+from bokeh_server.errors import Forbidden
 from bokeh_server.permissions import Decision
+from bokeh_server.sockets.origin import check_name, check_origin
 
-__all__ = ["SAFE_METHODS", "check_request"]
+__all__ = [
+    "SAFE_METHODS",
+    "Names",
+    "check_reader",
+    "check_request",
+    "demand_own_name",
+    "machine_names",
+    "own_names",
+    "refuse_foreign",
+]
 
 #: methods that change nothing.
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 
-_PORTS = {"http": 80, "https": 443}
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Who is not foreign.
+
+    :param allowed: pages that may use this server, as ``--allow-websocket-origin`` takes them.
+    :param own: names of this server, at whatever port.
+    """
+
+    allowed: tuple[str, ...] = ()
+    own: tuple[str, ...] = ()
 
 
-def check_request(
-    method: str, scheme: str, host: str, *, origin: str | None, fetch_site: str | None
-) -> Decision:
+def own_names() -> Names:
+    """The names of the server that handles this request."""
+    settings = current_state().settings
+    # the app has compared the name with its list before it came to us
+    checked = (request.host,) if current_app.config.get("TRUSTED_HOSTS") else ()
+    return Names(
+        (*settings.allow_websocket_origin, *settings.trusted_host), (*machine_names(), *checked)
+    )
+
+
+def machine_names(name: str | None = None) -> tuple[str, ...]:
+    """What this machine is called in its own network: no web site has these names."""
+    name = socket.gethostname() if name is None else name
+    first = name.partition(".")[0]
+    return (name, first, f"{first}.local") if first else ()
+
+
+def refuse_foreign() -> None:
+    """Before every request.
+
+    :raises Forbidden: it would change something and comes from a page of another site.
+    """
+    decision = check_request(request.method, request.headers, own_names())
+    if not decision:
+        raise Forbidden(f"{request.method} from another site", decision.reason)
+
+
+def demand_own_name(attempted: str) -> None:
+    """Before what tells a page of documents whose docids it does not know.
+
+    :raises Forbidden: a browser asks under a name that may be another site's.
+    """
+    decision = check_reader(request.headers, own_names())
+    if not decision:
+        raise Forbidden(attempted, decision.reason)
+
+
+def check_request(method: str, headers: Headers, names: Names) -> Decision:
     """Decide whether a request may change something.
 
-    Browsers set both headers and pages cannot forge them;
+    Browsers set ``Origin`` and ``Sec-Fetch-Site`` and pages cannot forge them;
     a client that sends neither is not a browser, so nobody's browser is being misused.
-
-    :param scheme: ``http`` or ``https``, as this server was called.
-    :param host: the ``Host`` header.
-    :param origin: the ``Origin`` header.
-    :param fetch_site: the ``Sec-Fetch-Site`` header.
     """
     if method.upper() in SAFE_METHODS:
         return Decision(True, "the method changes nothing")
+    origin = headers.get("Origin")
     if origin is not None:
-        return _check_origin(origin, scheme, host)
-    if fetch_site in (None, "", "same-origin", "none"):
-        return Decision(True, "it was not sent by a page of another site")
-    return Decision(False, f"the browser calls it {_shown(fetch_site)}")
+        host = headers.get("Host", "")
+        return check_origin(origin, host, names.allowed, names=names.own)
+    site = headers.get("Sec-Fetch-Site") or "none"
+    if site in ("same-origin", "none"):
+        return check_reader(headers, names)
+    return Decision(False, f"the browser calls it {site[:100]!r}")
 
 
-def _check_origin(origin: str, scheme: str, host: str) -> Decision:
-    own = _authority(f"{scheme}://{host}")
-    if own is not None and _authority(origin) == own:
-        return Decision(True, "it was sent by a page of this server")
-    return Decision(False, f"it was sent by a page of {_shown(origin)}")
+def check_reader(headers: Headers, names: Names) -> Decision:
+    """Decide whether the answer is safe from pages that only seem to be ours."""
+    if not _is_browser(headers):
+        return Decision(True, "it was not sent by a page")
+    return check_name(headers.get("Host", ""), names.allowed, names=names.own)
 
 
-def _authority(url: str) -> tuple[str, int] | None:
-    """Host and port; the scheme is left out, as a proxy in front may have ended TLS."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or _PORTS.get(parts.scheme)
-    except ValueError:
-        return None
-    if not parts.hostname or port is None or parts.path or parts.query:
-        return None
-    return parts.hostname.lower(), port
-
-
-def _shown(value: str | None) -> str:
-    return repr((value or "")[:100])
+def _is_browser(headers: Headers) -> bool:
+    """Whether a page may have sent it: no page can leave all of these out."""
+    signs = ("Origin", "Sec-Fetch-Site", "Accept-Language")
+    agent = headers.get("User-Agent", "")
+    return agent.startswith("Mozilla/") or any(name in headers for name in signs)

@@ -9,6 +9,7 @@ from werkzeug.exceptions import NotFound
 
 from bokeh_server.blueprint.access import current_actor, readable, writable
 from bokeh_server.blueprint.feed import FeedHandler
+from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.sock import Sock, Upgrade
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BadRequest, NotAuthenticated, OriginRefused
@@ -71,8 +72,8 @@ def _ticket(upgrade: Upgrade, docid: str) -> Ticket | None:
 
 
 def _check_origin(upgrade: Upgrade, kind: Kind | None) -> None:
-    allowed = current_state().settings.allow_websocket_origin
-    decision = check_origin(upgrade.handshake.origin, upgrade.handshake.host, allowed, kind)
+    names, handshake = own_names(), upgrade.handshake
+    decision = check_origin(handshake.origin, handshake.host, names.allowed, kind, names=names.own)
     if not decision:
         raise OriginRefused("open a live connection", decision.reason)
 

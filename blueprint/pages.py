@@ -10,11 +10,12 @@ from markupsafe import Markup
 
 from bokeh_server.blueprint.access import readable
 from bokeh_server.blueprint.api_documents import list_documents
+from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
 from bokeh_server.blueprint.tickets import is_public, make_ticket, writes
 from bokeh_server.errors import Forbidden
-from bokeh_server.sockets.origin import check_origin
+from bokeh_server.sockets.origin import check_name
 
 if TYPE_CHECKING:
     from bokeh_server.documents import Identity, LiveDocument
@@ -143,17 +144,17 @@ def _frame_ancestors() -> str:
 def _ticket(docid: str) -> Response:
     """A fresh ticket, for a page that has been open for long."""
     identity = readable(docid)
-    check_own_origin()
+    check_own_name()
     return jsonify(ticket=make_ticket(identity, "page"))
 
 
-def check_own_origin() -> None:
+def check_own_name() -> None:
     """Tell a page why its socket is refused, which browsers do not.
 
     :raises Forbidden: this server is reached by a name that may not open WebSockets.
     """
-    allowed = current_state().settings.allow_websocket_origin
-    decision = check_origin(request.host_url.rstrip("/"), request.host, allowed, "page")
+    names = own_names()
+    decision = check_name(request.headers.get("Host", ""), names.allowed, names=names.own)
     if not decision:
         raise Forbidden("open a live connection", decision.reason)
 

@@ -16,7 +16,6 @@ import ssl
 import tempfile
 import webbrowser
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from typing import Any
 
 import bokeh
@@ -89,9 +88,7 @@ def create_app(settings: Settings) -> Flask:
     app = Flask("bokeh_server", static_folder=None, template_folder=None)
     app.debug = settings.debug
     app.config["PROPAGATE_EXCEPTIONS"] = False
-    # a page at a name that was given as ours is our own
-    origins = (*settings.allow_websocket_origin, *settings.trusted_host)
-    BokehServer(app, settings=replace(settings, allow_websocket_origin=origins))
+    BokehServer(app, settings=settings)
     if settings.url_prefix:
         app.add_url_rule("/", "home", lambda: redirect(settings.url_prefix + "/"))
     app.wsgi_app = _wrap(app.wsgi_app, settings)  # type: ignore[method-assign]

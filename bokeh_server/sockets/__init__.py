@@ -5,7 +5,7 @@ from bokeh_server.sockets.connection import Connection, Handler, MakeHandler
 from bokeh_server.sockets.handshake import Handshake, Refusal, read_handshake
 from bokeh_server.sockets.limits import Limits
 from bokeh_server.sockets.loop import SocketLoop
-from bokeh_server.sockets.origin import check_origin
+from bokeh_server.sockets.origin import check_name, check_origin
 from bokeh_server.sockets.source import LiveSource
 from bokeh_server.sockets.takeover import Leaving, Transport, find_socket, plain_transport
 from bokeh_server.sockets.tickets import Kind, Right, Ticket, mint_ticket, read_ticket
@@ -25,6 +25,7 @@ __all__ = [
     "SocketLoop",
     "Ticket",
     "Transport",
+    "check_name",
     "check_origin",
     "find_socket",
     "mint_ticket",

@@ -1,7 +1,11 @@
-"""Which pages may open a WebSocket, by the ``Origin`` that the browser tells.
+"""Which pages may use this server, by the ``Origin`` that the browser tells.
 
-Browsers let any page open a WebSocket to anywhere, with the user's cookies:
-that the page may is for the server to say, before the 101.
+Browsers let any page open a WebSocket to anywhere and send a good many requests,
+with the user's cookies: that the page may is for the server to say, before the 101.
+
+The same origin is not enough: a site can make its own name point at this server (DNS rebinding),
+and then its pages are where ours are. So a name counts as ours only when no other site
+can have pointed it here, or when the administrator said that it is.
 """
 
 from __future__ import annotations
@@ -14,12 +18,14 @@ from dataclasses import dataclass
 from bokeh_server.permissions import Decision
 from bokeh_server.sockets.tickets import Kind
 
-__all__ = ["check_origin"]
+__all__ = ["check_name", "check_origin"]
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 AUTHORITY = re.compile(
     r"(?:\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\s\[\]@:/?#\\]+))(?::(?P<port>[0-9]{1,5}|\*))?"
 )
+
+_ANY_PAGE = Decision(True, "it has a ticket for embedding, which is good for any page")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +38,17 @@ class _Authority:
 
 
 def check_origin(
-    origin: str | None, host: str, allowed: Iterable[str], ticket_kind: Kind | None = None
+    origin: str | None,
+    host: str,
+    allowed: Iterable[str],
+    ticket_kind: Kind | None = None,
+    *,
+    names: Iterable[str] = (),
 ) -> Decision:
-    """Decide whether a page of ``origin`` may open a WebSocket.
+    """Decide whether a page of ``origin`` may open a WebSocket, or change something.
+
+    A ``host`` without a port is at the port of the scheme of ``origin``, not of ours,
+    because a proxy may have ended TLS.
 
     :param origin: the ``Origin`` header; ``None``: there is none, which only scripts can do.
     :param host: the ``Host`` header.
@@ -43,6 +57,7 @@ def check_origin(
         with ``*`` for a part of the name, for the port, or alone for every host.
     :param ticket_kind: the kind of the valid ticket that came with the request;
         ``embed`` opens the WebSocket to pages of any origin.
+    :param names: names of this server, at whatever port.
     """
     if origin is None:
         return Decision(True, "no browser sent it, for it has no Origin")
@@ -55,31 +70,43 @@ def check_origin(
         return Decision(False, f"{shown} is not an origin")
     if scheme.lower() not in DEFAULT_PORTS:
         return _foreign(ticket_kind, f"{shown} is not a web page")
-    patterns = [pattern for entry in allowed if (pattern := _pattern(entry)) is not None]
+    patterns = _patterns(allowed)
     if any(_matches(authority, pattern, scheme.lower()) for pattern in patterns):
         return Decision(True, f"{shown} is one of the allowed origins")
-    return _check_own(authority, host, patterns, scheme.lower(), ticket_kind, shown)
-
-
-def _check_own(
-    origin: _Authority,
-    host: str,
-    patterns: list[_Authority],
-    scheme: str,
-    kind: Kind | None,
-    shown: str,
-) -> Decision:
     own = _authority(host)
-    if own is None or _key(own, scheme) != _key(origin, scheme):
-        return _foreign(kind, f"{shown} is another site than this server, {host[:200]!r}")
-    if _cannot_be_rebound(own) or any(_matches_name(own.host, p.host) for p in patterns):
-        return Decision(True, f"{shown} is this server's own")
-    return _foreign(kind, f"{shown} is not known to be this server's name")
+    if own is None or _key(own, scheme.lower()) != _key(authority, scheme.lower()):
+        return _foreign(ticket_kind, f"{shown} is another site than this server, {host[:200]!r}")
+    known = _check_known(own, [*patterns, *_patterns(names)], host)
+    return _ANY_PAGE if ticket_kind == "embed" else known
+
+
+def check_name(host: str, allowed: Iterable[str], *, names: Iterable[str] = ()) -> Decision:
+    """Decide whether a page at this address is surely ours, and not another site's.
+
+    :param host: the ``Host`` header.
+    :param allowed: as for :func:`check_origin`; their ports do not count.
+    :param names: names of this server.
+    """
+    return _check_known(_authority(host), [*_patterns(allowed), *_patterns(names)], host)
+
+
+def _check_known(own: _Authority | None, known: list[_Authority], host: str) -> Decision:
+    shown = host[:200]
+    if own is not None and (
+        _cannot_be_rebound(own) or any(_matches_name(own.host, each.host) for each in known)
+    ):
+        return Decision(True, f"{shown!r} is this server")
+    return Decision(
+        False,
+        f"{shown!r} is not known to be this server, and another site can have made it point here; "
+        f"if it is, start the server with --allow-websocket-origin {shown} "
+        "(in a Flask app: set TRUSTED_HOSTS, or allow_websocket_origin)",
+    )
 
 
 def _foreign(kind: Kind | None, why: str) -> Decision:
     if kind == "embed":
-        return Decision(True, "it has a ticket for embedding, which is good for any page")
+        return _ANY_PAGE
     return Decision(
         False, f"{why}; start the server with --allow-websocket-origin to permit an origin"
     )
@@ -111,6 +138,10 @@ def _name(name: str) -> str | None:
         return name.encode("idna").decode("ascii").lower()
     except UnicodeError:
         return None
+
+
+def _patterns(entries: Iterable[str]) -> list[_Authority]:
+    return [pattern for entry in entries if (pattern := _pattern(entry)) is not None]
 
 
 def _pattern(entry: str) -> _Authority | None:

@@ -7,7 +7,7 @@ from bokeh.server.util import check_allowlist, create_hosts_allowlist
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bokeh_server.sockets import check_origin
+from bokeh_server.sockets import check_name, check_origin
 
 LOCAL = "localhost:5006"
 CORP = ("dashboard.corp",)
@@ -33,6 +33,9 @@ CORP = ("dashboard.corp",)
         ("http://localhost.evil.example:5006", "localhost.evil.example:5006", (), False),
         ("http://127.0.0.1.evil.example", "127.0.0.1.evil.example", (), False),
         ("https://plots.example.org", "plots.example.org", ("plots.example.org",), True),
+        ("https://plots.example.org", "plots.example.org:80", ("plots.example.org:5006",), False),
+        ("http://plots.example.org/", "plots.example.org", ("plots.example.org",), False),
+        ("HTTP://plots.example.org", "PLOTS.example.org", ("plots.example.org",), True),
         ("https://plots.example.org:8443", "plots.example.org:8443", ("plots.example.org",), True),
         # other sites
         ("http://evil.example", LOCAL, (), False),
@@ -137,3 +140,28 @@ def test_no_text_breaks_the_check(origin: str, host: str, allowed: list[str]) ->
     """Whatever a client sends or an administrator types: a decision, never an error."""
     assert check_origin(origin, host, allowed).reason
     assert check_origin(f"http://{origin}", host, allowed).reason
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "known"),
+    [
+        ("localhost:5006", (), True),
+        ("127.0.0.1", (), True),
+        ("192.168.7.9:5006", (), True),
+        ("[fe80::1]:5006", (), True),
+        ("lab:5006", (), False),
+        ("lab:5006", ("lab",), True),
+        ("LAB:5006", ("lab",), True),
+        ("lab.evil.example:5006", ("lab",), False),
+        ("evil.example", ("lab",), False),
+        ("", ("lab",), False),
+        ("a b", ("*",), False),
+    ],
+)
+def test_names_that_are_ours(host: str, names: tuple[str, ...], known: bool) -> None:
+    """Addresses cannot be rebound; a name has to be known, whether it is allowed or our own."""
+    assert bool(check_name(host, (), names=names)) is known
+    assert bool(check_name(host, names)) is known
+    if host:
+        assert bool(check_origin(f"http://{host}", host, (), names=names)) is known
+        assert bool(check_origin(f"http://{host}", host, (), "embed")) is (" " not in host)
