@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Flask, Response, current_app, redirect, request
+from flask import Blueprint, Flask, Response, current_app, request
 from werkzeug.exceptions import (
     HTTPException,
     MethodNotAllowed,
@@ -92,9 +92,6 @@ def _nothing_here(rest: str = "") -> AnyResponse:
     methods = _methods_of(request.path)
     if methods:
         raise MethodNotAllowed(methods)
-    if request.method in ("GET", "HEAD") and "GET" in _methods_of(request.path + "/"):
-        query = "?" + request.query_string.decode("latin-1") if request.query_string else ""
-        return redirect(request.path.rpartition("/")[2] + "/" + query, 308)
     raise NotFound
 
 
