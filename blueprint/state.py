@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from flask import current_app
 
 from bokeh_server.blueprint.secret import load_secret
-from bokeh_server.errors import ConfigurationError
+from bokeh_server.errors import ServerFault
 
 if TYPE_CHECKING:
     from bokeh_server.blueprint.assets import Assets
@@ -85,7 +85,7 @@ class State:
     def _make(self, name: str, make: Callable[[], T]) -> T:
         with self._lock:
             if self._closed:
-                raise ConfigurationError(
+                raise ServerFault(
                     "serve documents", "this server was closed", "Make a new BokehServer"
                 )
             if name not in self._parts:

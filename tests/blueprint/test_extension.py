@@ -95,7 +95,8 @@ def test_closing_is_for_good_and_may_be_repeated(tmp_path: Path) -> None:
     server.close()
     server.close()
     closed = client.get("/bokeh/userinfo/")
-    assert closed.status_code == 500
+    assert closed.status_code == 503
+    assert closed.get_json()["error"] == "unavailable"
     assert "this server was closed" in closed.get_json()["detail"]
     second = Flask("b")
     again = BokehServer(second, data_dir=tmp_path)
