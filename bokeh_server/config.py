@@ -250,7 +250,7 @@ class _Gatherer:
     def add_prefixed(self, values: Mapping[str, Any], source: str) -> None:
         for setting in self.declared.values():
             value = values.get(setting.variable)
-            if value is not None:
+            if value is not None and not _is_of_kubernetes(setting.name, value):
                 self.add(setting.name, value, source.format(variable=setting.variable))
 
     def _find(self, key: str, source: str) -> Setting:
@@ -264,6 +264,15 @@ class _Gatherer:
 
     def build(self) -> Settings:
         return Settings(**self.values, sources=dict(self.sources))
+
+
+def _is_of_kubernetes(name: str, value: object) -> bool:
+    """Whether the variable tells where a Kubernetes service called ``bokeh-server`` is."""
+    return (
+        name in ("address", "port")
+        and isinstance(value, str)
+        and re.fullmatch(r"(tcp|udp|sctp)://\S+:[0-9]+", value.strip()) is not None
+    )
 
 
 def load_settings(

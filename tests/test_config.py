@@ -148,6 +148,20 @@ def test_the_file_is_found_in_the_data_directory_then_in_the_users(tmp_path: Pat
     assert load_settings(environ=named).port == 2222
 
 
+@pytest.mark.parametrize(
+    "value", ["tcp://10.0.0.7:5006", "udp://10.0.0.7:53", "tcp://[fd00::7]:80"]
+)
+def test_a_service_of_kubernetes_is_not_taken_for_a_setting(tmp_path: Path, value: str) -> None:
+    """A service called bokeh-server puts BOKEH_SERVER_PORT=tcp://... into every container."""
+    settings = load(tmp_path, "port = 7000", BOKEH_SERVER_PORT=value, BOKEH_SERVER_ADDRESS=value)
+    assert (settings.address, settings.port) == ("127.0.0.1", 7000)
+    assert Settings.from_app_config({}, {"BOKEH_SERVER_PORT": value}).port == 5006
+    with pytest.raises(ConfigurationError, match="BOKEH_SERVER_PORT"):
+        load(tmp_path, BOKEH_SERVER_PORT="tcp://")
+    with pytest.raises(ConfigurationError, match="--port"):
+        load_settings({"port": value}, environ={"HOME": str(tmp_path)})
+
+
 def test_a_list_in_the_environment_has_commas() -> None:
     """Several origins fit into one environment variable."""
     environ = {"BOKEH_SERVER_ALLOW_WEBSOCKET_ORIGIN": "a.example, *.b.example:443,"}
