@@ -16,6 +16,7 @@ from bokeh_server.blueprint.static_files import links
 from bokeh_server.blueprint.tickets import is_public, make_ticket, writes
 from bokeh_server.errors import Forbidden
 from bokeh_server.sockets.origin import check_name
+from bokeh_server.storage.documents import TITLE_LENGTH
 
 if TYPE_CHECKING:
     from bokeh_server.documents import Identity, LiveDocument
@@ -83,7 +84,7 @@ def _index() -> Response:
         "index.html",
         docs=docs,
         url_argument=argument,
-        config=json_in_html({"root": root, "docs": docs}),
+        config=json_in_html({"root": root, "docs": docs, "title_length": TITLE_LENGTH}),
     )
     return _page(page, _INDEX_POLICY)
 

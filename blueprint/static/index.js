@@ -132,7 +132,7 @@ function rename(entry) {
   const input = document.createElement("input")
   input.className = "title-input"
   input.value = entry.doc.title
-  input.maxLength = 200
+  input.maxLength = config.title_length
   input.setAttribute("aria-label", "New title")
   entry.editing = input
   link.replaceWith(input)
