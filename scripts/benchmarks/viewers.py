@@ -42,7 +42,7 @@ class Socket:
         return self
 
     def _fill(self) -> None:
-        chunk = self.sock.recv(1 << 20)
+        chunk = self.sock.recv(1 << 16)
         assert chunk, "the server closed the connection"
         self.buffer += chunk
 
@@ -137,7 +137,7 @@ class Crowd:
         """Read what has arrived; count messages and give whole chunks to ``each``."""
         for key, _ in self._selector.select(timeout):
             viewer: Socket = key.data
-            chunk = viewer.sock.recv(1 << 20)
+            chunk = viewer.sock.recv(1 << 16)
             assert chunk, "the server dropped a viewer"
             found = (viewer.buffer[-len(MARK) + 1 :] + chunk).count(MARK)
             viewer.received += found
