@@ -26,6 +26,11 @@ Event = dict[str, Any]
 
 def content_batch(link: Link) -> Batch:
     """The whole document; it replaces the stored one."""
+    with link.lock:  # what another thread changes is in the content, or waits
+        return _content_batch(link)
+
+
+def _content_batch(link: Link) -> Batch:
     document = link.document
     make_unique(document, link.knows)
     encoder = Encoder()
@@ -168,7 +173,8 @@ def _set_attributes(model: Model) -> Iterable[str]:
 
 def _write(link: Link, taken: Pending) -> Batch | None:
     try:
-        return _written(link, taken)
+        with link.lock:  # another thread's change of a new model is in it, or waits
+            return _written(link, taken)
     except BaseException:  # a value that cannot be written: it waits until it is mended
         link.give_back(taken)
         raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 import weakref
 from collections.abc import Iterable, Iterator
@@ -61,6 +62,7 @@ class Link:
     :ivar title: the stored document's title.
     :ivar loose: ids of models that were stored while they were in no document.
     :ivar extras: what no event tells of, as it was last sent.
+    :ivar lock: held while what waits is noted or taken; never while anything is sent.
     :ivar unconfirmed: a batch whose answer never came; it goes first, with the same key.
     """
 
@@ -69,6 +71,7 @@ class Link:
     ) -> None:
         self.docid = docid
         self.title = title
+        self.lock = threading.RLock()
         self.synced = False
         self.pinned = False
         self.seq = -1
@@ -105,10 +108,11 @@ class Link:
 
     def learn(self, models: Iterable[Model]) -> None:
         """Note models that the server has now."""
-        for model in models:
-            self.known[model.id] = model
-            for each in self._waiting():
-                each.forget(model.id)
+        with self.lock:
+            for model in models:
+                self.known[model.id] = model
+                for each in self._waiting():
+                    each.forget(model.id)
 
     @contextmanager
     def reacting(self) -> Iterator[Pending]:
@@ -117,7 +121,8 @@ class Link:
         try:
             yield reaction
         finally:
-            self._reaction = None
+            with self.lock:
+                self._reaction = None
 
     def touches(self, model_id: str, attribute: str) -> bool:
         """Whether this attribute has a local value that is not stored."""
@@ -125,9 +130,10 @@ class Link:
 
     def collapse(self, model: Model) -> None:
         """Send all columns of a source if any of its changes waits."""
-        for each in self._waiting():
-            if model.id in each.sources:
-                each.sources[model.id].collapse()
+        with self.lock:
+            for each in self._waiting():
+                if model.id in each.sources:
+                    each.sources[model.id].collapse()
 
     def _waiting(self) -> list[Pending]:
         waiting = [self.pending]
@@ -141,20 +147,28 @@ class Link:
     def _sink(self) -> Pending:
         return self.pending if self._reaction is None else self._reaction
 
+    @property
+    def structural(self) -> bool:
+        """Whether what waits changes which models there are."""
+        with self.lock:
+            return self.pending.structural
+
     def take(self) -> Pending:
         """Everything that waits; what changes from now on waits for the next time."""
-        taken, self.pending = self.pending, Pending()
-        return taken
+        with self.lock:
+            taken, self.pending = self.pending, Pending()
+            return taken
 
     def give_back(self, taken: Pending) -> None:
         """Let what was taken and not sent wait again."""
-        taken.give_back(self.pending)
-        self.pending = taken
+        with self.lock:
+            self.pending.give_back(taken)
 
     def wait_too(self, reaction: Pending) -> None:
         """Let what callbacks changed wait with the rest."""
-        reaction.give_back(self.pending)
-        self.pending = reaction
+        with self.lock:
+            reaction.give_back(self.pending)
+            self.pending = reaction
 
     def forget_departed(self, taken: Pending) -> None:
         """Drop models that left the document from what the server has; they may come back."""
@@ -168,27 +182,30 @@ class Link:
         if batch.kind == "content":
             self.synced = False
             return
-        for model in batch.fresh:
-            self.known.pop(model.id, None)
-            self.pending.forget(model.id)
-        for changes in batch.sent.sources.values():
-            changes.collapse()
-        self.give_back(batch.sent)
+        with self.lock:
+            for model in batch.fresh:
+                self.known.pop(model.id, None)
+                self.pending.forget(model.id)
+            for changes in batch.sent.sources.values():
+                changes.collapse()
+            self.give_back(batch.sent)
 
     def _departed(self, models: Iterable[Model]) -> None:
-        for model in models:
-            if self.knows(model):
-                self._sink.stale[model.id] = model
-                for each in self._waiting():
-                    each.forget(model.id)
+        with self.lock:
+            for model in models:
+                if self.knows(model):
+                    self._sink.stale[model.id] = model
+                    for each in self._waiting():
+                        each.forget(model.id)
 
     def _record(self, event: DocumentChangedEvent) -> None:
         if getattr(event, "setter", None) is self:
             return
-        if isinstance(event, TitleChangedEvent):
-            self._sink.title = True
-        elif self.synced:
-            self._record_content(event)
+        with self.lock:
+            if isinstance(event, TitleChangedEvent):
+                self._sink.title = True
+            elif self.synced:
+                self._record_content(event)
 
     def _record_content(self, event: DocumentChangedEvent) -> None:
         match event:

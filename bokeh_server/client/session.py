@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 import uuid
@@ -40,7 +41,9 @@ from bokeh_server.protocol.packing import unpack
 __all__ = ["Session"]
 
 
-Links = weakref.WeakKeyDictionary[Document, dict[str, Link]]
+# A document owns its links, which hear its changes; here they are held weakly,
+# because changes that wait hold models, and these the document.
+Links = weakref.WeakKeyDictionary[Document, weakref.WeakValueDictionary[str, Link]]
 
 
 class Session(Documents):
@@ -52,9 +55,10 @@ class Session(Documents):
     but not of an array whose items are set in place:
     assign it anew, or store with ``dirty_only=False``.
 
-    A session may be used by several threads.
+    A session may be used by several threads, each changing and storing objects of its own.
     While a :meth:`subscribe` is active its thread changes the models too:
-    hold :attr:`lock` where several changes belong together.
+    hold :attr:`lock` where several changes belong together,
+    or where one thread stores what another one changes.
 
     :param name: the name under which :meth:`save` keeps it; the address when not given.
     :param root_url: the server; when not given what is saved under ``name``,
@@ -80,7 +84,7 @@ class Session(Documents):
         self.origin = uuid.uuid4().hex
         self._links: Links = weakref.WeakKeyDictionary()
         self._loose: dict[str, set[str]] = {}
-        self._subscriptions: list[Subscription] = []
+        self._subscriptions: set[Subscription] = set()
         use_unique_ids()
 
     # -- addresses
@@ -148,7 +152,7 @@ class Session(Documents):
         self._confirm(link)
         if dirty_only and not link.pending:
             return []
-        if link.pending.structural and needs_content(link):
+        if link.structural and needs_content(link):
             self._merge(link)
             return self._send(link, content_batch(link))
         return self._send(link, changes_batch(link, models, dirty_only=dirty_only))
@@ -160,20 +164,20 @@ class Session(Documents):
         """
         with self.lock:
             docid = self.used()
-            links = self._links.setdefault(doc, {})
+            links = self._links.setdefault(doc, weakref.WeakValueDictionary())
             pinned = next((each for each in links.values() if each.pinned), None)
-            if pinned is not None:
-                return pinned
-            if docid not in links:
-                links[docid] = Link(
-                    doc, docid, self.title_of(docid), self._loose.setdefault(docid, set())
-                )
-            return links[docid]
+            link = pinned or links.get(docid)
+            if link is None:
+                loose = self._loose.setdefault(docid, set())
+                link = links[docid] = Link(doc, docid, self.title_of(docid), loose)
+            return link
 
     def link_for(self, doc: Document) -> Link:
         """What joins a local document to a stored one: the one in use, else its last."""
-        links = self._links.get(doc, {})
-        return links[next(reversed(links))] if links and self.docid not in links else self.link(doc)
+        links = list(self._links.get(doc, {}).values())
+        if not links or self.docid in {each.docid for each in links}:
+            return self.link(doc)
+        return links[-1]
 
     def link_for_model(self, obj: Model) -> Link | None:
         """The same for a model; ``None`` when it is in no document."""
@@ -278,7 +282,8 @@ class Session(Documents):
         """
         try:
             while True:
-                self.load_document(document)
+                with contextlib.suppress(ServerFault):  # it is asked again anyway
+                    self.load_document(document)
                 time.sleep(interval)
         except KeyboardInterrupt:
             print()
@@ -300,16 +305,19 @@ class Session(Documents):
             link = self.link(document)
             if not link.synced and (document.roots or link.pinned):
                 self.store_document(document)
-        subscription = Subscription(self, link).start(timeout)
-        self._subscriptions.append(subscription)
-        return subscription
+        subscription = Subscription(self, link)
+        self._subscriptions.add(subscription)
+        return subscription.start(timeout)
 
     def unsubscribe(self, document: Document | None = None) -> None:
         """Stop to follow one document, or all."""
         for each in list(self._subscriptions):
-            if document is None or each.link in self._links.get(document, {}).values():
-                self._subscriptions.remove(each)
+            if document is None or each.document is document:
                 each.close()
+
+    def ended(self, subscription: Subscription) -> None:
+        """Forget a subscription that does not follow any more."""
+        self._subscriptions.discard(subscription)
 
     def open_socket(self, docid: str, query: str) -> WebSocket:
         """Connect to the WebSocket of a document."""

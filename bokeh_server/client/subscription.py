@@ -12,6 +12,7 @@ from typing import Protocol
 from urllib.parse import urlencode
 
 import orjson
+from bokeh.document import Document
 
 from bokeh_server.client._applying import apply_patch, merge_content
 from bokeh_server.client._websocket import Closed, Refused, WebSocket
@@ -52,6 +53,9 @@ class Feed(Protocol):
     def store_during(self, link: Link, work: Callable[[], list[Exception]]) -> list[Exception]:
         """Do something and store what changed in the document meanwhile."""
 
+    def ended(self, subscription: Subscription) -> None:
+        """Forget a subscription that does not follow any more."""
+
 
 class Subscription:
     """A document that follows its stored document until :meth:`close`; a context manager.
@@ -67,7 +71,7 @@ class Subscription:
         self._session = session
         self._link = link
         # a reference of its own, or nobody may hold the document while its callbacks are wanted
-        self._document = link.document
+        self._document: Document | None = link.document
         self._stopped = threading.Event()
         self._ready = threading.Event()
         self._socket: WebSocket | None = None
@@ -82,6 +86,11 @@ class Subscription:
     def link(self) -> Link:
         """What joins the local document to the stored one."""
         return self._link
+
+    @property
+    def document(self) -> Document | None:
+        """The local document, while it follows."""
+        return self._document
 
     def start(self, timeout: float = 10.0) -> Subscription:
         """Start to follow; returns when the local document is up to date.
@@ -102,6 +111,7 @@ class Subscription:
 
     def close(self) -> None:
         """Stop to follow."""
+        self._session.ended(self)
         self._stopped.set()
         socket = self._socket
         if socket is not None:
@@ -143,6 +153,8 @@ class Subscription:
                 self._connect_and_follow()
         finally:
             self.connected = False
+            self._document = None
+            self._session.ended(self)
             self._ready.set()
 
     def _connect_and_follow(self) -> None:

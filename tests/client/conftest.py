@@ -1,4 +1,4 @@
-"""Sessions that talk to a server without sockets; Bokeh's state as in a new process."""
+"""Sessions with a real server and with one without sockets; Bokeh's state as in a new process."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from bokeh.settings import settings
 
 from bokeh_server.client import Session
 from support.oracle import OracleHttp, OracleServer
+from support.server import RunningServer, running_server
 
 
 @pytest.fixture
@@ -32,6 +33,27 @@ def connect(oracle: OracleServer, tmp_path: Path) -> Callable[[], Session]:
         return made
 
     return session
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[RunningServer]:
+    """A real server below a prefix."""
+    with running_server("--url-prefix", "plots") as running:
+        yield running
+
+
+@pytest.fixture
+def session(server: RunningServer, tmp_path: Path) -> Iterator[Session]:
+    """A session of the real server, without a document."""
+    with Session(root_url=server.url, configdir=tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def other(server: RunningServer, tmp_path: Path) -> Iterator[Session]:
+    """Another program's session."""
+    with Session(root_url=server.url, configdir=tmp_path) as made:
+        yield made
 
 
 @pytest.fixture(autouse=True)

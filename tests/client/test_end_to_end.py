@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,56 +17,8 @@ from bokeh_server.client import Session
 from bokeh_server.embed import autoload_server
 from bokeh_server.errors import Conflict, UnknownDocument, UnknownModel
 from support.oracle import same_documents
+from support.scripts import EXAMPLES, eventually, run_script, running_script
 from support.server import RunningServer, running_server
-
-ROOT = Path(__file__).parents[2]
-EXAMPLES = ROOT / "examples"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RunningServer]:
-    """A server below a prefix."""
-    with running_server("--url-prefix", "plots") as running:
-        yield running
-
-
-@pytest.fixture
-def session(server: RunningServer, tmp_path: Path) -> Iterator[Session]:
-    """A session without a document."""
-    with Session(root_url=server.url, configdir=tmp_path) as made:
-        yield made
-
-
-@pytest.fixture
-def other(server: RunningServer, tmp_path: Path) -> Iterator[Session]:
-    """Another program's session."""
-    with Session(root_url=server.url, configdir=tmp_path) as made:
-        yield made
-
-
-def eventually(condition: Callable[[], Any], seconds: float = 10.0) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.005)
-
-
-def environment(server: RunningServer, home: Path) -> dict[str, str]:
-    """The environment of a script."""
-    return os.environ | {
-        "BOKEH_SERVER_URL": server.url, "BOKEH_BROWSER": "none", "HOME": str(home)
-    }  # fmt: skip
-
-
-def run(code: str | Path, server: RunningServer, home: Path) -> subprocess.CompletedProcess[str]:
-    """Run a script to its end."""
-    source = [str(code)] if isinstance(code, Path) else ["-c", code]
-    command = [sys.executable, *source]
-    return subprocess.run(
-        command, env=environment(server, home), cwd=home, capture_output=True, text=True,
-        timeout=60, check=False,
-    )  # fmt: skip
 
 
 def content(server: RunningServer, title: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
@@ -83,34 +31,28 @@ def content(server: RunningServer, title: str) -> tuple[dict[str, Any], list[dic
 def test_line_example_ten_times(server: RunningServer, tmp_path: Path) -> None:
     """The seed example, run again and again: one document, one plot, ids of its own."""
     seen = set()
-    for _ in range(3):
-        done = run(EXAMPLES / "line.py", server, tmp_path)
+    for _ in range(10):
+        done = run_script(EXAMPLES / "line.py", server.url, tmp_path)
         assert done.returncode == 0, done.stderr
         info, models = content(server, "line")
         assert info["plots"] == len(info["roots"]) == 1
         seen.add((info["docid"], info["roots"][0]))
         assert not any(model["id"].startswith("p1") for model in models)
     assert len({docid for docid, _ in seen}) == 1
-    assert len({root for _, root in seen}) == 3
+    assert len({root for _, root in seen}) == 10
 
 
 def test_stream_example(server: RunningServer, tmp_path: Path) -> None:
     """The seed's streaming example moves the stored data until it is stopped."""
-    with subprocess.Popen(
-        [sys.executable, str(EXAMPLES / "stream.py")], env=environment(server, tmp_path),
-        cwd=tmp_path, stderr=subprocess.PIPE, text=True,
-    ) as script:  # fmt: skip
-        try:
-            url = f"{server.url}/bokeh/doc/"
+    with running_script(EXAMPLES / "stream.py", server.url, tmp_path) as script:
+        url = f"{server.url}/bokeh/doc/"
 
-            def seq() -> int:
-                answer = requests.get(url, {"title": "stream"}, timeout=5)
-                return int(answer.json()["seq"]) if answer.ok else 0
+        def seq() -> int:
+            answer = requests.get(url, {"title": "stream"}, timeout=5)
+            return int(answer.json()["seq"]) if answer.ok else 0
 
-            eventually(lambda: seq() > 5, 30)
-            assert script.poll() is None
-        finally:
-            script.kill()
+        eventually(lambda: seq() > 5, 30)
+        assert script.poll() is None
 
 
 def test_two_scripts_without_clear(server: RunningServer, tmp_path: Path) -> None:
@@ -121,7 +63,7 @@ def test_two_scripts_without_clear(server: RunningServer, tmp_path: Path) -> Non
         "output_server('both', clear=False)\n"
         "p.line([1, 2], [3, 4]); show(p); print(p.id)"
     )
-    ids = [run(code, server, tmp_path).stdout.strip() for _ in range(2)]
+    ids = [run_script(code, server.url, tmp_path).stdout.strip() for _ in range(2)]
     info, models = content(server, "both")
     assert info["roots"] == ids
     assert len({model["id"] for model in models}) == len(models)
@@ -136,7 +78,7 @@ def test_two_documents_in_one_script(server: RunningServer, tmp_path: Path) -> N
         "assert cursession() is not s and curdoc().roots == [q]\n"
         "p.width = 123; print(s.store_objects(p)); show(p); q.width = 321; push()\n"
     )
-    done = run(code, server, tmp_path)
+    done = run_script(code, server.url, tmp_path)
     assert done.returncode == 0, done.stderr
     for title, name, width in (("first", "one", 123), ("second", "two", 321)):
         info, models = content(server, title)
@@ -148,11 +90,7 @@ def test_two_documents_in_one_script(server: RunningServer, tmp_path: Path) -> N
 
 def test_no_server(tmp_path: Path) -> None:
     """Without a server there is one sentence that says where and how to start it."""
-    environ = os.environ | {"BOKEH_SERVER_URL": "http://localhost:1/", "HOME": str(tmp_path)}
-    done = subprocess.run(
-        [sys.executable, str(EXAMPLES / "line.py")], env=environ, capture_output=True, text=True,
-        timeout=60, check=False,
-    )  # fmt: skip
+    done = run_script(EXAMPLES / "line.py", "http://localhost:1/", tmp_path)
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
     assert "http://localhost:1/" in last
