@@ -121,6 +121,7 @@ class Channel:
         "_newest",
         "_ready",
         "_ring",
+        "_scripts",
     )
 
     def __init__(self, *, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
@@ -135,11 +136,17 @@ class Channel:
         self._dropped = 0
         self._closed: Closed | None = None
         self._cursors: set[Cursor] = set()
+        self._scripts = 0
         self._ready: dict[Cursor, None] = {}
 
     @property
     def viewers(self) -> int:
-        """How many followers there are."""
+        """How many followers are browsers."""
+        return len(self._cursors) - self._scripts
+
+    @property
+    def followers(self) -> int:
+        """How many followers there are, scripts and all."""
         return len(self._cursors)
 
     def has(self, origin: str) -> bool:
@@ -170,6 +177,7 @@ class Channel:
             start = self._newest if seq is None else seq
             cursor = Cursor(self, follower, self._after(seq), start)
             self._cursors.add(cursor)
+            self._scripts += follower.is_script
             self._mark(cursor)
         return cursor
 
@@ -177,7 +185,9 @@ class Channel:
         """Forget a cursor; forgetting it twice does no harm."""
         with self._lock:
             cursor._active = False
-            self._cursors.discard(cursor)
+            if cursor in self._cursors:
+                self._cursors.remove(cursor)
+                self._scripts -= cursor.follower.is_script
             self._ready.pop(cursor, None)
 
     def next(self, cursor: Cursor) -> Entry | Behind | Closed | None:

@@ -120,7 +120,7 @@ class Engine:
             self._broker.publish(docid, DELETED)
 
     def viewers(self, docid: str) -> int:
-        """How many follow a document in this process."""
+        """How many browsers follow a document in this process."""
         document = self._known.get(docid)
         return 0 if document is None else document.channel.viewers
 

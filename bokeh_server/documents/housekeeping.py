@@ -106,7 +106,7 @@ class Housekeeper:
             self.compact(document)
 
     def _inspect(self, document: LiveDocument) -> None:
-        if document.stale and document.channel.viewers and not document.deleted:
+        if document.stale and document.channel.followers and not document.deleted:
             document.load()
         idle = document.idle_since
         if idle is not None and time.monotonic() - idle >= self._limits.idle_seconds:

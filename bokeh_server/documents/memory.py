@@ -190,7 +190,7 @@ class Memory:
     @property
     def idle_since(self) -> float | None:
         """Since when nobody uses it, on the monotonic clock; ``None`` while it is used."""
-        return None if self._pending or self.channel.viewers else self.used
+        return None if self._pending or self.channel.followers else self.used
 
     @property
     def snapshot_due(self) -> bool:

@@ -201,6 +201,19 @@ def test_who_left_is_neither_counted_nor_woken() -> None:
     assert (channel.viewers, viewer.woken) == (0, 0)
 
 
+def test_scripts_follow_and_are_no_viewers() -> None:
+    """Only browsers are counted as such, whoever comes and goes, also twice."""
+    channel = Channel()
+    script = channel.follow(Viewer("s", is_script=True))
+    browser = channel.follow(Viewer("b"))
+    assert (channel.viewers, channel.followers) == (1, 2)
+    channel.unfollow(browser)
+    assert (channel.viewers, channel.followers) == (0, 1)
+    for _ in range(2):
+        channel.unfollow(script)
+        assert (channel.viewers, channel.followers) == (0, 0)
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.sampled_from(["publish", "transient", "take", "follow"]), max_size=60))
 def test_no_change_is_given_twice_out_of_order_or_left_out_silently(steps: list[str]) -> None:

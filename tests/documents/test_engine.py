@@ -222,6 +222,15 @@ def test_closing_writes_what_waits(store: Store) -> None:
     assert len(store.changes.after(live.docid, 1)) == len(stored)
 
 
+def test_a_script_that_follows_is_no_viewer_and_keeps_the_document(engine: Engine) -> None:
+    """It is not counted; the document stays in memory for it as it does for a browser."""
+    live = made(engine)
+    script = TestFollower("script", is_script=True)
+    script.join(live)
+    assert engine.viewers(live.docid) == 0
+    assert live.idle_since is None
+
+
 def test_watchers_hear_everything(engine: Engine) -> None:
     """Creating, changing, viewers and deleting are told, until unsubscribed."""
     heard: list[tuple[str, str]] = []
