@@ -17,7 +17,7 @@ from bokeh_server.storage.records import DocumentRecord
 from bokeh_server.storage.tables import Document, User
 from bokeh_server.storage.types import utc_now
 
-__all__ = ["DocumentStore", "check_title", "is_docid", "make_docid"]
+__all__ = ["TITLE_LENGTH", "DocumentStore", "check_title", "is_docid", "make_docid"]
 
 TITLE_LENGTH = 255
 _DOCID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
