@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from bokeh_server.errors import StorageUnavailable
@@ -69,6 +69,11 @@ _AFTER = (
     .where(_changes.c.docid == bindparam("docid"), _changes.c.seq > bindparam("seq"))
     .order_by(_changes.c.seq)
 )
+_SIZES = (
+    select(_changes.c.seq, func.length(_changes.c.body))
+    .where(_changes.c.docid == bindparam("docid"), _changes.c.seq > bindparam("seq"))
+    .order_by(_changes.c.seq)
+)
 _BY_KEY = select(*_COLUMNS).where(
     _changes.c.docid == bindparam("docid"), _changes.c.key == bindparam("key")
 )
@@ -101,6 +106,23 @@ class ChangeStore:
         with self._database.read(f"read the changes of document {docid}") as connection:
             rows = connection.execute(query, {"docid": docid, "seq": seq})
             return [_record(row) for row in rows]
+
+    def page(
+        self, docid: str, seq: int, *, limit: int, size: int
+    ) -> tuple[list[ChangeRecord], bool]:
+        """The changes after ``seq``, oldest first, as many as fit, but at least one.
+
+        :param limit: most changes; 0 for none.
+        :param size: most bytes of their bodies.
+        :returns: the changes, and whether there are more after them.
+        """
+        with self._database.read(f"read the changes of document {docid}") as connection:
+            values = {"docid": docid, "seq": seq}
+            sizes = connection.execute(_SIZES.limit(limit + 1), values).all()
+            last = _last_that_fits([(row[0], row[1]) for row in sizes[:limit]], size)
+            query = _AFTER.where(_changes.c.seq <= last)
+            records = [_record(row) for row in connection.execute(query, values)]
+        return records, len(records) < len(sizes)
 
     def by_key(self, docid: str, key: str) -> ChangeRecord | None:
         """The change that was stored under an idempotency key."""
@@ -135,6 +157,17 @@ class ChangeStore:
 
 def _record(row: Sequence[Any]) -> ChangeRecord:
     return ChangeRecord(*row)
+
+
+def _last_that_fits(sizes: Iterable[tuple[int, int]], most: int) -> int:
+    """The last number up to which bodies fit into ``most`` bytes; the first always does."""
+    last = -1
+    for seq, size in sizes:
+        most -= size
+        if last >= 0 and most < 0:
+            break
+        last = seq
+    return last
 
 
 class _Group:

@@ -220,3 +220,29 @@ def test_append_agrees_with_a_simple_model(store: Store, groups: list[list[objec
     for docid, log in logs.items():
         assert [record.key for record in store.changes.after(docid, 0)] == log
         store.documents.delete(docid)
+
+
+def test_a_page_of_the_log(store: Store) -> None:
+    """As many changes as fit into a number and a size of bodies, at least one; and if more come."""
+    docid = store.documents.create("ada", "line").docid
+    sizes = [10, 10, 500, 1, 1]
+    store.changes.append(
+        [NewChange(docid, seq, "ada", b"x" * size) for seq, size in enumerate(sizes, 1)]
+    )
+
+    def page(after: int, limit: int, size: int) -> tuple[list[int], bool]:
+        records, more = store.changes.page(docid, after, limit=limit, size=size)
+        assert all(len(record.body) == sizes[record.seq - 1] for record in records)
+        return [record.seq for record in records], more
+
+    assert page(0, 9, 1000) == ([1, 2, 3, 4, 5], False)
+    assert page(0, 5, 1000) == ([1, 2, 3, 4, 5], False)
+    assert page(0, 4, 1000) == ([1, 2, 3, 4], True)
+    assert page(0, 9, 20) == ([1, 2], True)
+    assert page(0, 9, 19) == ([1], True)
+    assert page(2, 9, 20) == ([3], True)
+    assert page(3, 9, 0) == ([4], True)
+    assert page(4, 9, 0) == ([5], False)
+    assert page(5, 9, 20) == ([], False)
+    assert page(0, 0, 20) == ([], True)
+    assert store.changes.page("nothing", 0, limit=9, size=20) == ([], False)
