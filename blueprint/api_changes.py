@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import orjson
 from flask import Blueprint, Response, jsonify
 
+from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.access import readable, user_name, writable
-from bokeh_server.blueprint.bodies import integer_argument, read_packed, short_header
+from bokeh_server.blueprint.bodies import integer_argument, read_patch, short_header
 from bokeh_server.blueprint.state import current_state
-from bokeh_server.protocol.arrays import deflate
+from bokeh_server.protocol.models import inline_buffers
 from bokeh_server.protocol.packing import unpack
-from bokeh_server.protocol.patches import parse_patch
 
 if TYPE_CHECKING:
-    from bokeh_server.storage import ChangeRecord
+    from bokeh_server.storage import ChangeRecord, ChangeStore
 
 __all__ = ["add_routes"]
 
 _MOST_SEQ = 2**63 - 1
 _MOST_CHANGES = 1000
+#: most bytes of stored changes in one answer, unless its first has more.
+_MOST_BYTES = 4 * 1024 * 1024
 
 
 def add_routes(blueprint: Blueprint) -> None:
@@ -33,7 +34,7 @@ def add_routes(blueprint: Blueprint) -> None:
 
 def _append(docid: str) -> Response:
     writable(docid)
-    patch = parse_patch(*read_packed())
+    patch = read_patch()
     seq = (
         current_state()
         .engine.open(docid)
@@ -53,30 +54,20 @@ def _read(docid: str) -> Response:
     limit = integer_argument("limit", _MOST_CHANGES, most=_MOST_CHANGES)
     state = current_state()
     head = state.engine.open(docid).seq
-    records = state.store.changes.after(docid, after, limit)
-    changes = b",".join(_change_json(record) for record in records)
-    body = b'{"seq":%d,"changes":[%b]}' % (head, changes)
+    body = run_blocking(_changes_json, state.store.changes, docid, after, limit, head)
     return Response(body, mimetype="application/json")
+
+
+def _changes_json(store: ChangeStore, docid: str, after: int, limit: int, head: int) -> bytes:
+    records, more = store.page(docid, after, limit=limit, size=_MOST_BYTES)
+    changes = b",".join(map(_change_json, records))
+    flag = b"true" if more else b"false"
+    return b'{"seq":%d,"more":%b,"changes":[%b]}' % (head, flag, changes)
 
 
 def _change_json(record: ChangeRecord) -> bytes:
     content, buffers = unpack(record.body, "a stored change")
-    return orjson.dumps(
-        {
-            "seq": record.seq,
-            "actor": record.actor,
-            "at": record.at.isoformat(),
-            "events": _inline(orjson.loads(content)["events"], buffers),
-        }
-    )
-
-
-def _inline(value: Any, buffers: Mapping[str, bytes]) -> Any:
-    """``value`` with every binary array written into it as base64 of its compressed bytes."""
-    if isinstance(value, list):
-        return [_inline(each, buffers) for each in value]
-    if not isinstance(value, dict):
-        return value
-    if value.get("type") == "bytes" and isinstance(value.get("data"), dict):
-        return {"type": "bytes", "data": deflate(buffers[value["data"]["id"]])}
-    return {key: _inline(each, buffers) for key, each in value.items()}
+    head = {"seq": record.seq, "actor": record.actor, "at": record.at.isoformat()}
+    # Both are objects, and become one; what is stored may be nested too deep to be parsed.
+    events = inline_buffers(content, buffers).strip()
+    return orjson.dumps(head)[:-1] + b"," + events[1:]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from flask import Blueprint, Response, jsonify, request
 
+from bokeh_server.blocking import run_sized
 from bokeh_server.blueprint.access import current_actor, owned, readable, user_name, writable
-from bokeh_server.blueprint.bodies import read_packed, read_title, short_header
+from bokeh_server.blueprint.bodies import parse_body, read_packed, read_title, short_header
 from bokeh_server.blueprint.foreign import demand_own_name
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.summaries import summary
@@ -86,13 +87,16 @@ def _content(docid: str) -> Response:
     readable(docid)
     inline = request.accept_mimetypes.best == "application/json"
     seq, content, buffers = current_state().engine.open(docid).content(inline=inline)
-    body = b'{"doc":%b,"seq":%d}' % (content, seq)
-    if inline:
-        answer = Response(body, mimetype="application/json")
-    else:
-        answer = Response(pack(body, buffers), content_type=CONTENT_TYPE)
+    size = len(content) + sum(map(len, buffers.values()))
+    body = run_sized(size, _whole, seq, content, None if inline else buffers)
+    answer = Response(body, content_type="application/json" if inline else CONTENT_TYPE)
     answer.headers["Vary"] = "Accept"
     return answer
+
+
+def _whole(seq: int, content: bytes, buffers: Mapping[str, bytes] | None) -> bytes:
+    body = b'{"doc":%b,"seq":%d}' % (content, seq)
+    return body if buffers is None else pack(body, buffers)
 
 
 def _replace(docid: str) -> Response:
@@ -113,10 +117,7 @@ def _replace(docid: str) -> Response:
 
 
 def _document_in(content: bytes) -> dict[str, Any]:
-    try:
-        value = orjson.loads(content)
-    except orjson.JSONDecodeError as error:
-        raise BadRequest("read the body", f"it is not JSON: {error}") from None
+    value = parse_body(content)
     document = value.get("doc") if isinstance(value, dict) else None
     if not isinstance(document, dict):
         raise BadRequest("replace this document", 'the body is not {"doc": {...}}')

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from flask import Blueprint, Response, jsonify
 
+from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.access import readable, user_name, writable
 from bokeh_server.blueprint.bodies import read_json, read_object, short_header
 from bokeh_server.blueprint.state import current_state
-from bokeh_server.blueprint.upserts import attribute_events, upsert_events
+from bokeh_server.blueprint.upserts import Event, attribute_events, upsert_events
 from bokeh_server.errors import Conflict, UnknownModel
 from bokeh_server.protocol.patches import Patch
 
 if TYPE_CHECKING:
-    from bokeh_server.documents import LiveDocument
+    from bokeh_server.protocol import WireDocument
 
 __all__ = ["add_routes"]
 
@@ -34,57 +37,72 @@ def add_routes(blueprint: Blueprint) -> None:
 
 def _list(docid: str, typename: str | None = None) -> Response:
     readable(docid)
-    document = current_state().engine.open(docid)
-    return jsonify([{"attributes": {}, **model} for model in document.models(typename)])
+    models = current_state().engine.open(docid).models(typename)
+    return _json([{"attributes": {}, **model} for model in models])
 
 
 def _show(docid: str, typename: str, modelid: str) -> Response:
     readable(docid)
-    return jsonify(_model(current_state().engine.open(docid), typename, modelid))
+    document = current_state().engine.open(docid)
+    _check_type(document.type_of(modelid), typename, modelid)
+    return _json({"attributes": {}, **document.model_json(modelid)})
 
 
-def _model(document: LiveDocument, typename: str, modelid: str) -> dict[str, Any]:
-    model: dict[str, Any] = {"attributes": {}, **document.model_json(modelid)}
-    if model["name"] != typename:
-        raise UnknownModel(
-            f"find the {typename} {modelid}", f"that model is a {model['name']}", "Mend the address"
-        )
-    return model
+def _json(value: Any) -> Response:
+    return Response(run_blocking(orjson.dumps, value), mimetype="application/json")
+
+
+def _check_type(found: str | None, typename: str, modelid: str) -> None:
+    if found == typename:
+        return
+    why = f"that model is a {found}" if found else "the document has no model of this id"
+    raise UnknownModel(f"find the {typename[:80]} {modelid[:80]}", why, "Mend the address")
 
 
 def _set(docid: str, typename: str, modelid: str) -> Response:
     writable(docid)
-    document = current_state().engine.open(docid)
-    _model(document, typename, modelid)
-    return _apply(document, attribute_events(modelid, read_object()))
+    attributes, weight = read_object()
+
+    def plan(wire: WireDocument) -> list[Event]:
+        _check_type(wire.type_of(modelid), typename, modelid)
+        return attribute_events(modelid, attributes)
+
+    return _edit(docid, plan, weight)
 
 
 def _upsert(docid: str) -> Response:
     writable(docid)
-    document = current_state().engine.open(docid)
-    known = frozenset(model["id"] for model in document.models())
-    return _apply(document, upsert_events(read_json(), known))
+    models, weight = read_json()
+    return _edit(docid, lambda wire: upsert_events(models, wire.models), weight)
 
 
 def _remove(docid: str, typename: str, modelid: str) -> Response:
     writable(docid)
-    document = current_state().engine.open(docid)
-    _model(document, typename, modelid)
-    if modelid not in document.roots() or document.referrers(modelid):
-        raise Conflict(
-            f"remove the {typename} {modelid}",
-            "other models refer to it",
-            "Change those; what nothing refers to is dropped by itself",
+
+    def plan(wire: WireDocument) -> list[Event]:
+        _check_type(wire.type_of(modelid), typename, modelid)
+        if modelid not in wire.roots or wire.referrers(modelid):
+            raise Conflict(
+                f"remove the {typename} {modelid}",
+                "other models refer to it",
+                "Change those; what nothing refers to is dropped by itself",
+            )
+        return [{"kind": "RootRemoved", "model": {"id": modelid}}]
+
+    return _edit(docid, plan)
+
+
+def _edit(docid: str, plan: Callable[[WireDocument], list[Event]], weight: int = 0) -> Response:
+    seq = (
+        current_state()
+        .engine.open(docid)
+        .edit(
+            lambda wire: Patch(events=plan(wire), buffers={}),
+            actor=user_name(),
+            origin=short_header("Bokeh-Origin"),
+            key=short_header("Idempotency-Key"),
+            weight=weight,
         )
-    return _apply(document, [{"kind": "RootRemoved", "model": {"id": modelid}}])
-
-
-def _apply(document: LiveDocument, events: list[dict[str, Any]]) -> Response:
-    seq = document.apply(
-        Patch(events=events, buffers={}),
-        actor=user_name(),
-        origin=short_header("Bokeh-Origin"),
-        key=short_header("Idempotency-Key"),
     )
     return jsonify(seq=seq)
 

@@ -9,15 +9,19 @@ import orjson
 from flask import request
 from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 
+from bokeh_server.blocking import run_sized
 from bokeh_server.errors import BadRequest
 from bokeh_server.protocol.packing import CONTENT_TYPE, unpack
+from bokeh_server.protocol.patches import Patch, parse_patch, weigh
 from bokeh_server.storage.documents import check_title
 
 __all__ = [
     "integer_argument",
+    "parse_body",
     "read_json",
     "read_object",
     "read_packed",
+    "read_patch",
     "read_title",
     "short_header",
 ]
@@ -29,33 +33,48 @@ def read_packed() -> tuple[bytes, Mapping[str, bytes]]:
     """The body as JSON bytes and binary buffers; plain JSON has no buffers."""
     data = _read()
     if request.mimetype == CONTENT_TYPE:
-        return unpack(data, "the body")
+        return run_sized(len(data), unpack, data, "the body")
     return data, {}
 
 
-def read_json() -> Any:
-    """The body as JSON.
+def read_patch() -> Patch:
+    """The body as a patch."""
+    content, buffers = read_packed()
+    return run_sized(len(content), parse_patch, content, buffers)
+
+
+def parse_body(content: bytes) -> Any:
+    """JSON that came in the body.
 
     :raises BadRequest: it is not JSON.
     """
-    data = _read()
     try:
-        return orjson.loads(data)
+        return run_sized(len(content), orjson.loads, content)
     except orjson.JSONDecodeError as error:
         raise BadRequest("read the body", f"it is not JSON: {error}") from None
 
 
-def read_object() -> dict[str, Any]:
-    """The body as a JSON object."""
-    value = read_json()
+def read_json() -> tuple[Any, int]:
+    """The body as JSON, and its weight as a patch.
+
+    :raises BadRequest: it is not JSON.
+    """
+    data = _read()
+    return parse_body(data), weigh(data, {})
+
+
+def read_object() -> tuple[dict[str, Any], int]:
+    """The body as a JSON object, and its weight as a patch."""
+    value, weight = read_json()
     if not isinstance(value, dict):
         raise BadRequest("read the body", "it is not a JSON object", 'Send {"name": value, ...}')
-    return value
+    return value, weight
 
 
 def read_title() -> str:
     """The title in a body ``{"title": ...}``."""
-    return check_title(read_object().get("title"))
+    body, _ = read_object()
+    return check_title(body.get("title"))
 
 
 def integer_argument(name: str, default: int, *, most: int) -> int:

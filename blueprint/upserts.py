@@ -7,11 +7,9 @@ from typing import Any, TypeAlias
 
 from bokeh_server.errors import BadRequest
 
-__all__ = ["attribute_events", "upsert_events"]
+__all__ = ["Event", "attribute_events", "upsert_events"]
 
 Event: TypeAlias = dict[str, Any]
-
-_MAX_DEPTH = 100
 
 
 def attribute_events(model_id: str, attributes: dict[str, Any]) -> list[Event]:
@@ -89,36 +87,52 @@ class _Writer:
             if key not in self._written:
                 yield key
 
-    def write(self, key: str, depth: int = 0) -> dict[str, Any]:
-        self._written.add(key)
-        item = self._new[key]
-        attributes = self.expanded(item.get("attributes", {}), depth)
-        return {"type": "object", "name": item["name"], "id": key, "attributes": attributes}
+    def write(self, key: str) -> Any:
+        """The new model ``key``, written out with the new ones that it leads to."""
+        return self.expanded({"id": key})
 
-    def expanded(self, value: Any, depth: int = 0) -> Any:
-        """``value`` with new models written out where it refers to them first."""
-        if depth > _MAX_DEPTH:
-            raise BadRequest("store these models", f"they are nested over {_MAX_DEPTH} deep")
-        if isinstance(value, list):
-            return [self.expanded(each, depth + 1) for each in value]
-        if not isinstance(value, dict):
+    def expanded(self, value: Any) -> Any:
+        """``value`` with new models written out where it refers to them first.
+
+        However deep it is: what is too deep for the document is its own to say.
+        """
+        result: list[Any] = [None]
+        left: list[tuple[Any, Any, Any]] = [(result, 0, value)]
+        while left:
+            target, place, each = left.pop()
+            if isinstance(each, list):
+                made: Any = [None] * len(each)
+                left += reversed([(made, index, inner) for index, inner in enumerate(each)])
+            elif isinstance(each, dict):
+                made = {}
+                inner = self._definition(each)
+                left += reversed([(made, name, inner[name]) for name in inner])
+            else:
+                made = each
+            target[place] = made
+        return result[0]
+
+    def _definition(self, value: dict[str, Any]) -> dict[str, Any]:
+        """The new model that ``value`` is the first to refer to; else ``value`` itself."""
+        if not _refers(value) or value["id"] not in self._new or value["id"] in self._written:
             return value
-        if _refers(value) and value["id"] in self._new and value["id"] not in self._written:
-            return self.write(value["id"], depth + 1)
-        return {key: self.expanded(each, depth + 1) for key, each in value.items()}
+        self._written.add(value["id"])
+        item = self._new[value["id"]]
+        head = {"type": "object", "name": item["name"], "id": item["id"]}
+        return {**head, "attributes": item.get("attributes", {})}
 
 
 def _refers(value: dict[str, Any]) -> bool:
     return len(value) == 1 and isinstance(value.get("id"), str)
 
 
-def _references(value: Any, depth: int = 0) -> Iterator[str]:
-    if depth > _MAX_DEPTH:
-        raise BadRequest("store these models", f"they are nested over {_MAX_DEPTH} deep")
-    if isinstance(value, dict):
-        if _refers(value):
-            yield value["id"]
-        value = list(value.values())
-    if isinstance(value, list):
-        for each in value:
-            yield from _references(each, depth + 1)
+def _references(value: Any) -> Iterator[str]:
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            if _refers(each):
+                yield each["id"]
+            left += each.values()
+        elif isinstance(each, list):
+            left += each

@@ -11,9 +11,12 @@ import sys
 from collections.abc import Callable
 from typing import TypeVar, cast
 
-__all__ = ["is_gevent", "run_blocking"]
+__all__ = ["HEAVY_BYTES", "is_gevent", "run_blocking", "run_sized"]
 
 T = TypeVar("T")
+
+#: work on more bytes than these takes longer than handing it over to another thread.
+HEAVY_BYTES = 1024 * 1024
 
 
 def is_gevent() -> bool:
@@ -31,6 +34,14 @@ def run_blocking(function: Callable[..., T], *args: object) -> T:
     if error is not None:
         raise error
     return cast(T, result)
+
+
+def run_sized(size: int, function: Callable[..., T], *args: object) -> T:
+    """Call ``function(*args)`` where it is, or as :func:`run_blocking` does when it is much work.
+
+    :param size: bytes that it works on.
+    """
+    return run_blocking(function, *args) if size > HEAVY_BYTES else function(*args)
 
 
 def _outcome(

@@ -36,7 +36,7 @@ class FollowedChannel(Channel):
         self._changed()
 
 
-def change_entry(seq: int, applied: Applied, origin: str | None, *, echo: bool = False) -> Entry:
+def change_entry(seq: int, applied: Applied, origin: str | None, echo: bool = False) -> Entry:
     """The entry of a change.
 
     :param echo: its sender gets it back.

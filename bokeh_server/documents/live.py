@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bokeh_server.blocking import run_blocking
+from bokeh_server.blocking import run_blocking, run_sized
 from bokeh_server.channels import Entry
 from bokeh_server.documents.committer import Committer, Pending
 from bokeh_server.documents.feed import change_entry, message_entry, value_entry
@@ -106,7 +106,29 @@ class LiveDocument(Readable):
         def make(wire: WireDocument) -> Applied:
             return wire.apply(wire.without_view_state(patch, browser=browser, ranges=ranges))
 
-        return self._write(make, Source(actor, origin, key, browser))
+        return self._write(
+            lambda wire: run_sized(patch.weight, make, wire), Source(actor, origin, key, browser)
+        )
+
+    def edit(
+        self,
+        plan: Callable[[WireDocument], Patch],
+        *,
+        actor: str,
+        origin: str | None = None,
+        key: str | None = None,
+        weight: int = 0,
+    ) -> int:
+        """Apply a patch that is made of the document as it is just then; see :meth:`apply`.
+
+        :param plan: makes the patch, or raises a ``CallerError``; it may be called several times
+            and in any thread, and must not use the document after.
+        :param weight: bytes that are worked on, at most, as of a patch.
+        """
+        return self._write(
+            lambda wire: run_sized(weight, lambda: wire.apply(plan(wire))),
+            Source(actor, origin, key),
+        )
 
     def replace(
         self,
@@ -186,7 +208,7 @@ class LiveDocument(Readable):
     def _submit(
         self, wire: WireDocument, applied: Applied, source: Source, title: str | None
     ) -> Pending:
-        body = pack(applied.events, applied.buffers)
+        body = run_sized(applied.size, pack, applied.events, applied.buffers)
         if len(body) > self._limits.patch_bytes and not source.whole:
             self.stale = True  # it was applied already
             raise _too_large(self.docid, len(body), self._limits.patch_bytes)
@@ -212,7 +234,8 @@ class LiveDocument(Readable):
         crosses = self._history.crosses(applied.keys, source.origin, self._limits.echo_seconds)
         # Rows that its sender has appended would be there twice if they came back.
         streams = crosses and STREAMED in applied.events
-        entries = [change_entry(seq, applied, source.origin, echo=crosses and not streams)]
+        echo = crosses and not streams
+        entries = [run_sized(applied.size, change_entry, seq, applied, source.origin, echo)]
         if streams and source.origin is not None and self.channel.has(source.origin):
             entries.append(value_entry(seq, wire.changed_since(seq - 1), source.origin))
         if applied.messages:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bokeh_server.blocking import run_blocking
+from bokeh_server.blocking import run_blocking, run_sized
 from bokeh_server.errors import BadRequest, ServerFault, UnknownDocument
 from bokeh_server.protocol import Applied, WireDocument, pack, parse_patch, unpack
 from bokeh_server.storage import ChangeRecord, DocumentRecord, Store
@@ -59,8 +59,7 @@ def apply_record(wire: WireDocument, record: ChangeRecord) -> Applied:
     :raises ServerFault: it cannot be applied, so the log is damaged.
     """
     try:
-        content, buffers = unpack(record.body, "a stored change")
-        return wire.apply(parse_patch(content, buffers), seq=record.seq)
+        return run_sized(len(record.body), _apply_stored, wire, record)
     except BadRequest as error:
         raise ServerFault(
             f"load document {record.docid}",
@@ -79,6 +78,11 @@ def unknown_document(docid: str) -> UnknownDocument:
     return UnknownDocument(
         f"open document {docid[:80]}", "there is no document of this id", "Check the address"
     )
+
+
+def _apply_stored(wire: WireDocument, record: ChangeRecord) -> Applied:
+    content, buffers = unpack(record.body, "a stored change")
+    return wire.apply(parse_patch(content, buffers), seq=record.seq)
 
 
 def _read_snapshot(body: bytes) -> WireDocument:

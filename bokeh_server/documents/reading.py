@@ -68,7 +68,12 @@ class Readable(Memory):
         :raises UnknownModel: there is none of this id.
         """
         with self._steady() as wire:
-            return wire.model_json(model_id, deep=deep)
+            return run_blocking(_model, wire, model_id, deep)
+
+    def type_of(self, model_id: str) -> str | None:
+        """The type of a model; ``None`` where there is none of this id."""
+        with self._steady() as wire:
+            return wire.type_of(model_id)
 
     def models(self, type_name: str | None = None) -> list[dict[str, Any]]:
         """All its models, or those of a type, each as :meth:`model_json` gives it."""
@@ -131,6 +136,10 @@ class Readable(Memory):
     def _catch_up(self, wire: WireDocument, seq: int) -> bytes | None:
         newest = wire.changed_since(seq)
         return None if newest is None else encode("PATCH-DOC", *newest)
+
+
+def _model(wire: WireDocument, model_id: str, deep: bool) -> dict[str, Any]:
+    return wire.model_json(model_id, deep=deep)
 
 
 def _models(wire: WireDocument, type_name: str | None) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from bokeh_server.protocol.messages import (
 )
 from bokeh_server.protocol.models import WireModel
 from bokeh_server.protocol.packing import CONTENT_TYPE, Buffers, pack, unpack
-from bokeh_server.protocol.patches import Patch, parse_json, parse_patch, without_view_state
+from bokeh_server.protocol.patches import Patch, parse_json, parse_patch, weigh, without_view_state
 from bokeh_server.protocol.successors import Place
 from bokeh_server.protocol.wire import REPLACED, Applied, WireDocument
 
@@ -46,5 +46,6 @@ __all__ = [
     "server_info",
     "text_frame",
     "unpack",
+    "weigh",
     "without_view_state",
 ]

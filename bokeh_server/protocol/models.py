@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import functools
+import re
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeAlias
 
 import orjson
 
-from bokeh_server.protocol.arrays import Blob
+from bokeh_server.protocol.arrays import Blob, deflate
 from bokeh_server.protocol.columns import Columns
 from bokeh_server.protocol.growing import ColumnBytes, GrowingArray
+from bokeh_server.protocol.packing import Buffers
 
-__all__ = ["Piece", "Ref", "WireModel", "Writer", "to_pieces"]
+__all__ = ["Piece", "Ref", "WireModel", "Writer", "inline_buffers", "to_pieces"]
 
 #: caching the JSON of larger models would keep their data in memory twice.
 _CACHED_SIZE = 65_536
@@ -150,6 +152,25 @@ def _mark() -> str:
 @functools.cache
 def _quoted_mark() -> bytes:
     return f'"{_mark()}"'.encode()
+
+
+#: how bytes stand in what :class:`Writer` has written; within a string its quotes are escaped.
+_BYTES_IN_BUFFER = re.compile(rb'\{"type":"bytes","data":\{"id":"(\d+)"\}\}')
+
+
+def inline_buffers(content: bytes, buffers: Buffers) -> bytes:
+    """Give what ``Writer(inline=True)`` would have written.
+
+    The JSON is not parsed, so that it may be nested as deep as documents are.
+
+    :param content: what a :class:`Writer` has written, with its ``buffers``.
+    """
+
+    def inline(found: re.Match[bytes]) -> bytes:
+        data = buffers.get(found[1].decode())
+        return found[0] if data is None else orjson.dumps({"type": "bytes", "data": deflate(data)})
+
+    return _BYTES_IN_BUFFER.sub(inline, content) if buffers else content
 
 
 class Writer:

@@ -65,6 +65,11 @@ class Applied:
     dropped: frozenset[str] = frozenset()
     reborn: bool = False
 
+    @property
+    def size(self) -> int:
+        """How many bytes ``events`` and ``buffers`` have."""
+        return len(self.events) + sum(map(len, self.buffers.values()))
+
 
 class WireDocument:
     """A document; not safe for use by several threads at once."""
@@ -258,7 +263,9 @@ class WireDocument:
         events = without_view_state(
             patch.events, browser=browser, ranges=ranges, type_of=self.type_of
         )
-        return patch if len(events) == len(patch.events) else Patch(events, patch.buffers)
+        if len(events) == len(patch.events):
+            return patch
+        return Patch(events, patch.buffers, weight=patch.weight)
 
     def _apply_events(self, patch: Patch) -> Applied:
         reader = Reader(patch.buffers, self._contents.models)
@@ -270,6 +277,7 @@ class WireDocument:
             written: tuple[bytes, dict[str, bytes]] = (patch.content, {})
         else:
             written = _write_events(events.steps, reader.new)
+        messages = [_message(message, reader.new) for message in events.messages]
         changes = self._change(events.steps, reader.new)
         reborn = any(model_id in self._memory.dropped for model_id in reader.new)
         dropped = self._settle(changes.graph) if changes.graph else []
@@ -277,7 +285,7 @@ class WireDocument:
             *written,
             keys=frozenset(step.key for step in events.steps),
             structural=changes.structural,
-            messages=[_message(message, reader.new) for message in events.messages],
+            messages=messages,
             born=frozenset(reader.new).difference(dropped),
             dropped=frozenset(dropped),
             reborn=reborn,
@@ -374,6 +382,11 @@ def _message(event: dict[str, Any], new: Mapping[str, WireModel]) -> dict[str, A
     writer = Writer(new, inline=True)
     writer.write(event)
     value: dict[str, Any] = orjson.loads(writer.text())
+    try:
+        orjson.dumps({"events": [value]})
+    except TypeError as fault:
+        why = f"a message in it is nested too deep ({fault})"
+        raise invalid_patch(why, "Let fewer models refer to each other in a chain") from None
     return value
 
 

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable
 from typing import Any
 
+from bokeh_server.blocking import run_sized
 from bokeh_server.channels import Cursor
 from bokeh_server.errors import (
     BokehServerError,
@@ -167,7 +168,7 @@ class BokehHandler:
     def _patch(self, message: Message) -> None:
         if self._right == "write":
             self._source.apply(
-                parse_patch(message.content, message.buffers),
+                run_sized(len(message.content), parse_patch, message.content, message.buffers),
                 actor=self._actor,
                 origin=self._connection.origin,
                 browser=not self._connection.is_script,
@@ -202,7 +203,8 @@ class BokehHandler:
 
 
 def _doc(message: Message) -> dict[str, Any]:
-    content = parse_json(message.content, "the content of a PUSH-DOC")
+    raw = message.content
+    content = run_sized(len(raw), parse_json, raw, "the content of a PUSH-DOC")
     doc = content.get("doc") if isinstance(content, dict) else None
     if not isinstance(doc, dict):
         raise InvalidPatch("replace the document", "the message has no 'doc' that is an object")

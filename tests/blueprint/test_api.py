@@ -12,6 +12,7 @@ from bokeh.document import Document
 from bokeh.models import ColumnDataSource
 from flask.testing import FlaskClient
 
+from bokeh_server.protocol import WireDocument
 from bokeh_server.protocol.packing import CONTENT_TYPE, pack, unpack
 
 
@@ -150,6 +151,23 @@ def test_places_in_the_log_that_cannot_be(client: FlaskClient, docid: str, query
     assert client.get(f"/bokeh/doc/{docid}/changes?{query}").status_code == 400
 
 
+def test_a_large_log_comes_in_pieces(
+    client: FlaskClient, docid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer is bounded by bytes too; with ``after`` the next one goes on, to the last."""
+    plot = plot_of(client, docid)["id"]
+    for text in ("a" * 600, "b" * 600, "c", "d"):
+        events(client, docid, changed(plot, "tags", [text]))
+    monkeypatch.setattr("bokeh_server.blueprint.api_changes._MOST_BYTES", 1000)
+    seqs, after, more = [], 0, True
+    while more:
+        answer = client.get(f"/bokeh/doc/{docid}/changes?after={after}").get_json()
+        seqs.append([change["seq"] for change in answer["changes"]])
+        after, more = seqs[-1][-1], answer["more"]
+        assert answer["seq"] == 5
+    assert seqs == [[1], [2], [3, 4, 5]]
+
+
 def test_a_repeated_change_is_applied_once(client: FlaskClient, docid: str) -> None:
     """A script that did not hear the answer sends the same key again and gets the same answer."""
     plot = plot_of(client, docid)["id"]
@@ -211,6 +229,37 @@ def test_roots_are_removed_and_what_is_referred_to_is_not(client: FlaskClient, d
     assert client.get(f"/bokeh/doc/{docid}/").get_json()["roots"] == []
     assert isinstance(client.post(f"/bokeh/bb/{docid}/gc").get_json()["removed"], int)
     assert client.get(f"/bokeh/bb/{docid}/Figure/").get_json() == []
+
+
+def test_models_are_written_without_reading_them(
+    client: FlaskClient, docid: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To set, add and remove, no model is put into JSON, which takes as long as it is large."""
+    plot = plot_of(client, docid)
+    path = f"/bokeh/bb/{docid}/Figure/{plot['id']}/"
+    calls: list[str] = []
+
+    def costly(self: WireDocument, model_id: str, *, deep: bool = False) -> dict[str, Any]:
+        calls.append(model_id)
+        return {}
+
+    monkeypatch.setattr(WireDocument, "model_json", costly)
+    assert client.get(path.replace("Figure", "Slider")).status_code == 404
+    for known, status in ((path, 200), (path.replace("Figure", "Slider"), 404)):
+        assert client.patch(known, json={"width": 5}).status_code == status
+    assert client.patch(f"/bokeh/bb/{docid}/Figure/none/", json={"width": 5}).status_code == 404
+    assert client.post(f"/bokeh/bb/{docid}/bulkupsert", json=[plot]).status_code == 200
+    assert client.delete(f"/bokeh/bb/{docid}/Figure/none/").status_code == 404
+    assert client.delete(path).status_code == 200
+    assert calls == []
+
+
+def test_a_repeated_removal_is_answered_alike(client: FlaskClient, docid: str) -> None:
+    """Who did not hear that a root was removed asks again with the key, and hears the same."""
+    path = f"/bokeh/bb/{docid}/Figure/{plot_of(client, docid)['id']}/"
+    answers = [client.delete(path, headers={"Idempotency-Key": "once"}) for _ in range(2)]
+    assert [answer.get_json() for answer in answers] == [{"seq": 2}] * 2
+    assert client.delete(path).status_code == 404
 
 
 def test_publish_and_unpublish(client: FlaskClient, docid: str) -> None:
