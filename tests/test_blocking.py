@@ -7,12 +7,14 @@ import sys
 
 import pytest
 
+from bokeh_server import blocking
 from bokeh_server.blocking import is_gevent, run_blocking
 
 UNDER_GEVENT = """
 from gevent import monkey
 monkey.patch_all()
 import threading, time
+from bokeh_server import blocking
 from bokeh_server.blocking import is_gevent, run_blocking
 assert is_gevent()
 ticks = []
@@ -41,3 +43,13 @@ def test_under_gevent_others_run_meanwhile_and_nothing_is_printed() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.startswith("invalid literal")
     assert done.stderr == ""
+
+
+def test_only_much_work_is_handed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A function that works on little is called where it is, without another thread."""
+    handed: list[object] = []
+    monkeypatch.setattr(blocking, "run_blocking", lambda _function, *args: handed.append(args))
+    assert blocking.run_sized(blocking.HEAVY_BYTES, max, 1, 2) == 2
+    assert handed == []
+    blocking.run_sized(blocking.HEAVY_BYTES + 1, max, 1, 2)
+    assert handed == [(1, 2)]

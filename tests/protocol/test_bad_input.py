@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from bokeh_server.errors import BadRequest, InvalidMessage, InvalidPatch
 from bokeh_server.protocol import Patch, WireDocument, parse_patch
+from bokeh_server.protocol.arrays import deflate
 
 Event = dict[str, Any]
 BYTES = np.arange(3.0).tobytes()
@@ -381,3 +382,14 @@ def test_damaged_patches(events: list[Event]) -> None:
     assert orjson.loads(follower.content(inline=True)[0]) == orjson.loads(
         wire.content(inline=True)[0]
     )
+
+
+@pytest.mark.parametrize("kind", ['"bytes"', '"b\\u0079tes"'])
+def test_what_may_unpack_to_much_weighs_much(kind: str) -> None:
+    """However the word is written: no inline array unpacks to more than its patch weighs."""
+    text = deflate(bytes(1_000_000))
+    content = b'{"events":[{"kind":"x","new":{"type":%b,"data":"%b"}}]}'
+    patch = parse_patch(content % (kind.encode(), text.encode()), {"0": bytes(10)})
+    assert patch.weight > 1_000_000
+    light = parse_patch(b'{"events":[]}', {"0": bytes(10)})
+    assert light.weight == 23
