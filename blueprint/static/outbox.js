@@ -33,21 +33,37 @@ export class Outbox {
   }
 
   _enqueue(events) {
-    const queue = this._is_live() ? this._queue : this._offline
-    for (const event of events) {
-      const key = this._key(event)
-      queue.delete(key)
-      if (queue === this._queue || this._is_plain(event)) {
-        queue.set(key, event)
-      }
+    if (!this._is_live()) {
+      this._keep(events)
+      return
     }
-    if (queue === this._queue && this._timer == null) {
+    for (const event of events) {
+      this._put_last(this._queue, event)
+    }
+    if (this._timer == null) {
       this.flush()
       this._timer = setTimeout(() => {
         this._timer = null
         this.flush()
       }, SEND_EVERY)
     }
+  }
+
+  // Nobody listens: keep what a person changed, until somebody does again.
+  _keep(events) {
+    for (const event of events) {
+      if (this._is_plain(event)) {
+        this._put_last(this._offline, event)
+      } else {
+        this._offline.delete(this._key(event))
+      }
+    }
+  }
+
+  _put_last(queue, event) {
+    const key = this._key(event)
+    queue.delete(key)
+    queue.set(key, event)
   }
 
   _key(event) {
@@ -63,13 +79,9 @@ export class Outbox {
     }
   }
 
-  // The connection is lost: keep what a person changed, until somebody listens again.
+  // The connection is lost.
   set_aside() {
-    for (const [key, event] of this._queue) {
-      if (this._is_plain(event)) {
-        this._offline.set(key, event)
-      }
-    }
+    this._keep(this._queue.values())
     this._queue.clear()
   }
 
