@@ -43,7 +43,7 @@ def column(page: Page, source: str) -> list[float]:
 
 
 def test_pages_follow_again_after_a_crash(
-    server: RunningServer, own_api: Api, visit: Visit, problems: list[str]
+    server: RunningServer, own_api: Api, visit: Visit
 ) -> None:
     """After SIGKILL and a new start: same document, arrays and all, and changes arrive again."""
     x = np.linspace(0, 1, 500)
@@ -80,11 +80,10 @@ def test_pages_follow_again_after_a_crash(
     whole.locator(".noUi-handle").focus()
     whole.keyboard.press("ArrowRight")
     wait_until(lambda: own_api.attributes(docid, slider.id)["value"], 6)
-    problems.clear()
 
 
 def test_a_page_catches_up_with_what_it_missed(
-    server: RunningServer, own_api: Api, visit: Visit, problems: list[str]
+    server: RunningServer, own_api: Api, visit: Visit
 ) -> None:
     """What a script replaced while the page was cut off is there when it is back."""
     old = figure(name="signal", width=300, height=200)
@@ -107,11 +106,10 @@ def test_a_page_catches_up_with_what_it_missed(
     shown = "(id) => [...Bokeh.index].some((view) => view.model.id === id)"
     wait_until(lambda: page.evaluate(shown, new.id))
     assert page.locator(".bk-Canvas").count() == 1
-    problems.clear()
 
 
 def test_a_document_deleted_meanwhile_is_not_waited_for(
-    server: RunningServer, own_api: Api, visit: Visit, problems: list[str]
+    server: RunningServer, own_api: Api, visit: Visit
 ) -> None:
     """A page that was cut off while its document was deleted says so."""
     docid = own_api.make("gone", Document())
@@ -123,4 +121,3 @@ def test_a_document_deleted_meanwhile_is_not_waited_for(
     own_api.call("DELETE", f"/bokeh/doc/{docid}/")
     page.context.set_offline(False)
     page.wait_for_selector("html[data-connection=deleted]")
-    problems.clear()

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from support.programs import chromium_path
 
-__all__ = ["Api", "ValueOf", "chromium", "open_page", "wait_live", "wait_until"]
+__all__ = ["Api", "ValueOf", "chromium", "open_page", "take_out", "wait_live", "wait_until"]
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -55,6 +55,13 @@ def open_page(context: BrowserContext, url: str, problems: list[str]) -> Page:
 def _note(kind: str, text: str, problems: list[str]) -> None:
     if kind == "error" and not any(harmless in text for harmless in _HARMLESS):
         problems.append(text)
+
+
+def take_out(problems: list[str], *expected: str) -> None:
+    """Take out what a test has caused on purpose; each of it must be there."""
+    for text in expected:
+        assert any(text in problem for problem in problems), f"nobody complained of {text!r}"
+    problems[:] = [each for each in problems if not any(text in each for text in expected)]
 
 
 def wait_live(page: Page) -> None:
