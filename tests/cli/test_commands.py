@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import requests
 
+from bokeh_server.server import GRACE_SECONDS
 from support.certificates import make_certificate
 from support.command import run_command
 from support.server import running_server
@@ -145,8 +146,8 @@ def test_a_second_ctrl_c_exits_at_once() -> None:
         server.process.send_signal(signal.SIGINT)
         time.sleep(0.3)
         server.process.send_signal(signal.SIGINT)
-        assert server.process.wait(5) == 130
-        assert time.monotonic() - started < 3
+        assert server.process.wait(30) == 130
+        assert time.monotonic() - started < GRACE_SECONDS  # which the first alone would take
 
 
 def test_it_survives_a_kill_and_starts_again_on_the_same_port() -> None:
