@@ -26,7 +26,7 @@ class Entry:
 
     :param seq: the change it carries; for a transient entry the last change before it.
     :param data: WebSocket frames ready to send; ``None``: followers must pull again.
-    :param origin: who sent it, and does not get it back unless ``echo``.
+    :param origin: who sent it, and does not get it back.
     :param scripts_only: only followers that are scripts get it.
     :param transient: it is no change (a relayed message), and is lost on whoever is behind.
     :param only: the one follower, by its ``origin``, that gets it.
@@ -35,7 +35,6 @@ class Entry:
     seq: int
     data: bytes | None
     origin: str | None = None
-    echo: bool = False
     scripts_only: bool = False
     transient: bool = False
     only: str | None = None
@@ -263,7 +262,7 @@ class Channel:
             return True
         if entry.scripts_only and not cursor.follower.is_script:
             return False
-        return entry.echo or entry.origin != cursor.follower.origin
+        return entry.origin != cursor.follower.origin
 
     def _after(self, seq: int | None) -> int:
         if seq is None:

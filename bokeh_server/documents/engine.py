@@ -16,9 +16,11 @@ from bokeh_server.documents.identities import Identities, Identity
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.live import LiveDocument
 from bokeh_server.documents.loading import unknown_document
+from bokeh_server.documents.settling import Settler
 from bokeh_server.documents.watchers import Watchers
 from bokeh_server.errors import BokehServerError
 from bokeh_server.permissions import SINGLE_USER
+from bokeh_server.protocol import Schema
 from bokeh_server.storage import DocumentRecord, Store
 from bokeh_server.storage.documents import check_title
 from bokeh_server.storage.forks import ForkGuard
@@ -38,16 +40,24 @@ class Engine:
 
     :param store: the database; closing it is the caller's task.
     :param broker: tells the other processes that use the database of changes, and hears of theirs.
+    :param schema: is asked about every change before it is applied.
     """
 
     def __init__(
-        self, store: Store, *, broker: Broker | None = None, limits: Limits | None = None
+        self,
+        store: Store,
+        *,
+        broker: Broker | None = None,
+        limits: Limits | None = None,
+        schema: Schema | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self._store = store
         self._broker = broker
+        self._schema = schema
         self._watchers = Watchers()
         self._committer = Committer(store.changes.append, self.limits, self._committed)
+        self._settler = Settler(self.limits.quiet_seconds)
         self._housekeeper = Housekeeper(store, self.limits, self._in_memory, self._unload)
         self._fork = ForkGuard(self._reset)
         self._unsubscribe = broker.subscribe(self._heard) if broker is not None else None
@@ -154,7 +164,14 @@ class Engine:
             document = self._known.get(docid)
             if document is None or document.deleted:
                 document = LiveDocument(
-                    docid, self._store, self._committer, self.limits, self._happened, self._keep
+                    docid,
+                    self._store,
+                    self._committer,
+                    self.limits,
+                    self._happened,
+                    self._keep,
+                    self._settler,
+                    self._schema,
                 )
                 self._known[docid] = document
         # Everyone who opens it meanwhile waits for the document's own lock in here.
@@ -220,6 +237,7 @@ class Engine:
         if self._unsubscribe is not None:
             self._unsubscribe()
         self._housekeeper.close()
+        self._settler.close()
         self._committer.close()
         self._fork.check()
         for document in self._in_memory():

@@ -36,16 +36,12 @@ class FollowedChannel(Channel):
         self._changed()
 
 
-def change_entry(seq: int, applied: Applied, origin: str | None, echo: bool = False) -> Entry:
-    """The entry of a change.
-
-    :param echo: its sender gets it back.
-    """
+def change_entry(seq: int, applied: Applied, origin: str | None) -> Entry:
+    """The entry of a change."""
     if applied.resync:
-        return Entry(seq, None, origin, echo)
-    return Entry(
-        seq, encode("PATCH-DOC", applied.events, applied.buffers, msgid=str(seq)), origin, echo
-    )
+        return Entry(seq, None, origin)
+    data = encode("PATCH-DOC", applied.events, applied.buffers, msgid=str(seq))
+    return Entry(seq, data, origin)
 
 
 def message_entry(
@@ -59,11 +55,10 @@ def message_entry(
     return Entry(seq, data, origin, scripts_only=browser, transient=True)
 
 
-def value_entry(seq: int, newest: tuple[bytes, Buffers] | None, only: str) -> Entry:
-    """The entry that puts a sender right whose rows crossed with somebody else's.
+def value_entry(seq: int, newest: tuple[bytes, Buffers], only: str) -> Entry:
+    """The entry that puts a sender right whose edits crossed with somebody else's.
 
-    :param newest: content and buffers of a patch; ``None``: it pulls again.
-    :param only: the sender's ``origin``; for the others the rows are in order.
+    :param newest: content and buffers of a patch.
+    :param only: the sender's ``origin``; the others got all in order.
     """
-    data = None if newest is None else encode("PATCH-DOC", *newest)
-    return Entry(seq, data, transient=True, only=only)
+    return Entry(seq, encode("PATCH-DOC", *newest), transient=True, only=only)

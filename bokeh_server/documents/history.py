@@ -13,6 +13,8 @@ Key: TypeAlias = tuple[str, str]
 
 #: how many idempotency keys and attributes are remembered at most.
 MOST = 10_000
+#: a value that was sent to a viewer may be on its way for so long.
+ON_ITS_WAY_SECONDS = 5.0
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -24,6 +26,7 @@ class History:
     def __init__(self) -> None:
         self._answers: dict[str, int] = {}
         self._writers: dict[Key, tuple[str | None, float]] = {}
+        self._told: dict[Key, float] = {}
 
     def note(self, seq: int, key: str | None) -> None:
         """Remember that change ``seq`` has an idempotency key."""
@@ -43,8 +46,14 @@ class History:
             before = self._writers.pop(key, None)
             self._writers[key] = (origin, now)
             crossed |= before is not None and before[0] != origin and now - before[1] < seconds
+            crossed |= now - self._told.pop(key, -ON_ITS_WAY_SECONDS) < ON_ITS_WAY_SECONDS
         _trim(self._writers)
         return crossed
+
+    def told(self, keys: Iterable[Key]) -> None:
+        """Note that a sender was told the newest values: what it sends meanwhile crosses them."""
+        self._told.update(dict.fromkeys(keys, time.monotonic()))
+        _trim(self._told)
 
 
 def _trim(mapping: dict[K, V]) -> None:

@@ -31,8 +31,10 @@ class Limits:
     housekeeping_seconds: float = 5.0
     #: how often a change is applied again when other processes were quicker.
     attempts: int = 20
-    #: an edit is sent back to its sender when somebody else made one so shortly before.
-    echo_seconds: float = 30.0
+    #: two edits of an attribute by different senders may have crossed when so shortly apart.
+    crossing_seconds: float = 30.0
+    #: a sender whose edits crossed is told the newest values when it was quiet for so long.
+    quiet_seconds: float = 0.2
     #: the log keeps so many changes, or those of so long, whichever is more.
     keep_changes: int = 10_000
     keep_time: timedelta = timedelta(days=7)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +10,12 @@ from bokeh_server.blocking import run_blocking, run_sized
 from bokeh_server.channels import Entry
 from bokeh_server.documents.committer import Committer, Pending
 from bokeh_server.documents.feed import change_entry, message_entry, value_entry
+from bokeh_server.documents.history import Key
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.loading import unknown_document
 from bokeh_server.documents.memory import Notify
 from bokeh_server.documents.reading import Pulled, Readable
+from bokeh_server.documents.settling import Settler
 from bokeh_server.errors import (
     BadRequest,
     CallerError,
@@ -25,6 +27,7 @@ from bokeh_server.protocol import (
     Applied,
     Buffers,
     Patch,
+    Schema,
     WireDocument,
     pack,
 )
@@ -32,7 +35,7 @@ from bokeh_server.storage import Gone, NewChange, Repeated, Store, Stored, Taken
 
 __all__ = ["LiveDocument", "Pulled"]
 
-#: the kind of the one event that must not come twice, as it is written.
+#: the kind of event that appends rows, as it is written.
 STREAMED = b'"ColumnsStreamed"'
 KEY_LENGTH = 255
 
@@ -61,6 +64,9 @@ class Cargo:
     """What a change needs when it is committed."""
 
     entries: list[Entry]
+    origin: str | None
+    keys: frozenset[Key]
+    rows: bool
 
 
 class LiveDocument(Readable):
@@ -74,9 +80,13 @@ class LiveDocument(Readable):
         limits: Limits,
         notify: Notify,
         keep: Callable[[LiveDocument], None],
+        settler: Settler,
+        schema: Schema | None,
     ) -> None:
         super().__init__(docid, store, limits, notify, keep)
         self._committer = committer
+        self._settler = settler
+        self._schema = schema
         self._in_flight: dict[str, Pending] = {}
 
     # --- writing -------------------------------------------------------------------------
@@ -104,7 +114,10 @@ class LiveDocument(Readable):
         """
 
         def make(wire: WireDocument) -> Applied:
-            return wire.apply(wire.without_view_state(patch, browser=browser, ranges=ranges))
+            return wire.apply(
+                wire.without_view_state(patch, browser=browser, ranges=ranges),
+                schema=self._schema,
+            )
 
         return self._write(
             lambda wire: run_sized(patch.weight, make, wire), Source(actor, origin, key, browser)
@@ -126,7 +139,7 @@ class LiveDocument(Readable):
         :param weight: bytes that are worked on, at most, as of a patch.
         """
         return self._write(
-            lambda wire: run_sized(weight, lambda: wire.apply(plan(wire))),
+            lambda wire: run_sized(weight, lambda: wire.apply(plan(wire), schema=self._schema)),
             Source(actor, origin, key),
         )
 
@@ -144,7 +157,7 @@ class LiveDocument(Readable):
         :param doc: Bokeh's DocJson, of any size.
         """
         return self._write(
-            lambda wire: run_blocking(wire.replace, doc, buffers),
+            lambda wire: run_blocking(wire.replace, doc, buffers, schema=self._schema),
             Source(actor, origin, key, whole=True),
         )
 
@@ -216,7 +229,8 @@ class LiveDocument(Readable):
         wire.stamp(applied, seq)
         plots = self._count_plots(wire, applied)
         change = NewChange(self.docid, seq, source.actor, body, source.key, title, plots)
-        cargo = Cargo(self._entries(wire, seq, applied, source))
+        entries, rows = self._entries(seq, applied, source), STREAMED in applied.events
+        cargo = Cargo(entries, source.origin, applied.keys, rows)
         pending = Pending(self, change, cargo)
         self._remember(pending)
         try:
@@ -228,16 +242,8 @@ class LiveDocument(Readable):
         self._head = seq
         return pending
 
-    def _entries(
-        self, wire: WireDocument, seq: int, applied: Applied, source: Source
-    ) -> list[Entry]:
-        crosses = self._history.crosses(applied.keys, source.origin, self._limits.echo_seconds)
-        # Rows that its sender has appended would be there twice if they came back.
-        streams = crosses and STREAMED in applied.events
-        echo = crosses and not streams
-        entries = [run_sized(applied.size, change_entry, seq, applied, source.origin, echo)]
-        if streams and source.origin is not None and self.channel.has(source.origin):
-            entries.append(value_entry(seq, wire.changed_since(seq - 1), source.origin))
+    def _entries(self, seq: int, applied: Applied, source: Source) -> list[Entry]:
+        entries = [run_sized(applied.size, change_entry, seq, applied, source.origin)]
         if applied.messages:
             entries.append(message_entry(seq, applied.messages, source.origin, source.browser))
         return entries
@@ -267,7 +273,23 @@ class LiveDocument(Readable):
         self.title = change.title or self.title
         for entry in cargo.entries:
             self.channel.publish(entry)
+        self._look_for_crossing(cargo)
         self._notify(self.docid, "changed")
+
+    def _look_for_crossing(self, cargo: Cargo) -> None:
+        crossed = self._history.crosses(cargo.keys, cargo.origin, self._limits.crossing_seconds)
+        if cargo.origin is not None and self.channel.has(cargo.origin):
+            self._settler.note(self, cargo.origin, cargo.keys, crossed=crossed, rows=cargo.rows)
+
+    def put_right(self, origin: str, keys: Iterable[Key]) -> None:
+        """Send the newest values of some attributes to one follower, whose edits of them crossed.
+
+        :raises UnknownDocument: the document was deleted meanwhile.
+        """
+        with self._steady() as wire:
+            self._history.told(keys)
+            newest = run_blocking(wire.newest, keys)
+            self.channel.publish(value_entry(self.seq, newest, origin))
 
     def _remember(self, pending: Pending) -> None:
         with self._settled:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from bokeh_server.errors import InvalidPatch, UnknownModel
+from bokeh_server.protocol.checking import Schema, check_models
 from bokeh_server.protocol.columns import Columns
 from bokeh_server.protocol.contents import MAX_NESTING, Changes, Contents
 from bokeh_server.protocol.docjson import (
@@ -121,26 +122,36 @@ class WireDocument:
         """All models that can be reached, by id."""
         return self._contents.models
 
-    def apply(self, patch: Patch, *, seq: int | None = None) -> Applied:
+    def apply(
+        self, patch: Patch, *, seq: int | None = None, schema: Schema | None = None
+    ) -> Applied:
         """Apply a patch, all of it or nothing.
 
         :param seq: the number of the change, for :meth:`changed_since`; see :meth:`stamp`.
+        :param schema: is asked about what comes, which otherwise is taken as it was stored once.
         :raises InvalidPatch: the document cannot take it, and is as before.
         """
         if any(event.get("kind") == REPLACED for event in patch.events):
-            applied = self._replace_whole(_only_document(patch.events), patch.buffers)
+            applied = self._replace_whole(_only_document(patch.events), patch.buffers, schema)
         else:
-            applied = self._apply_events(patch)
+            applied = self._apply_events(patch, schema)
         if seq is not None:
             self.stamp(applied, seq)
         return applied
 
-    def replace(self, doc: dict[str, Any], buffers: Buffers, *, seq: int | None = None) -> Applied:
+    def replace(
+        self,
+        doc: dict[str, Any],
+        buffers: Buffers,
+        *,
+        seq: int | None = None,
+        schema: Schema | None = None,
+    ) -> Applied:
         """Replace everything, as one change; what both documents have is only changed.
 
         :raises InvalidPatch: ``doc`` is not Bokeh's document JSON; the document is as before.
         """
-        new = read_contents(doc, buffers)
+        new = _read_checked(doc, buffers, schema)
         events = replacing_events(self._contents, new)
         if events is None:
             return self._stamped(self._install(new), seq)
@@ -179,6 +190,22 @@ class WireDocument:
         ]
         born = self._stamps.born_since(seq, models)
         writer = Writer({model_id: models[model_id] for model_id in born})
+        writer.write({"events": events})
+        return writer.text(), writer.buffers
+
+    def newest(self, keys: Iterable[tuple[str, str]]) -> tuple[bytes, dict[str, bytes]]:
+        """Give a patch that sets attributes to what they are now; what is gone is left out.
+
+        :param keys: model id and attribute, and ``("", "title")``, as in :class:`Applied`.
+        """
+        models = self._contents.models
+        writer = Writer({})
+        events = [
+            self._newest(model_id, attr)
+            for model_id, attr in sorted(keys)
+            if (model_id, attr) == ("", "title")
+            or (model_id in models and attr in models[model_id].attributes)
+        ]
         writer.write({"events": events})
         return writer.text(), writer.buffers
 
@@ -267,12 +294,13 @@ class WireDocument:
             return patch
         return Patch(events, patch.buffers, weight=patch.weight)
 
-    def _apply_events(self, patch: Patch) -> Applied:
+    def _apply_events(self, patch: Patch, schema: Schema | None) -> Applied:
         reader = Reader(patch.buffers, self._contents.models)
-        events = EventReader(reader, self._contents, self._memory.dropped)
+        events = EventReader(reader, self._contents, self._memory.dropped, schema)
         for event in patch.events:
             events.read(event)
         reader.finish()
+        check_models(schema, reader.new.values())
         if patch.content is not None and reader.exact and events.exact:
             written: tuple[bytes, dict[str, bytes]] = (patch.content, {})
         else:
@@ -305,8 +333,8 @@ class WireDocument:
             raise
         return changes
 
-    def _replace_whole(self, doc: Any, buffers: Buffers) -> Applied:
-        return self._install(read_contents(doc, buffers))
+    def _replace_whole(self, doc: Any, buffers: Buffers, schema: Schema | None) -> Applied:
+        return self._install(_read_checked(doc, buffers, schema))
 
     def _install(self, new: Contents) -> Applied:
         old, self._contents = self._contents, new
@@ -358,6 +386,14 @@ class WireDocument:
             why = "the document has no model of this id"
             raise UnknownModel(f"find model {model_id[:100]!r}", why, "Pull the document again")
         return model
+
+
+def _read_checked(doc: Any, buffers: Buffers, schema: Schema | None) -> Contents:
+    new = read_contents(doc, buffers)
+    if schema is not None:
+        schema.check_title(new.title)
+        check_models(schema, new.models.values())
+    return new
 
 
 def _write_events(

@@ -120,15 +120,17 @@ def test_a_follower_is_ready_as_soon_as_it_has_taken_the_last_entry() -> None:
     assert viewer.woken == 2
 
 
-def test_the_sender_does_not_get_its_change_back_unless_it_is_an_echo() -> None:
-    """Others do; an echo is how the sender of a change that lost against another is told."""
+def test_the_sender_does_not_get_its_change_back() -> None:
+    """Others do; what is only for one reaches nobody else."""
     channel = Channel()
     own, other = channel.follow(Viewer("me")), channel.follow(Viewer("you"))
+    assert channel.has("me")
+    assert not channel.has("them")
     channel.publish(Entry(1, b"a", origin="me"))
-    channel.publish(Entry(2, b"b", origin="me", echo=True))
-    assert seqs(channel, own) == [2]
-    assert seqs(channel, other) == [1, 2]
-    assert own.seq == 2
+    channel.publish(Entry(1, b"b", only="me", transient=True))
+    assert channel.next(own).data == b"b"
+    assert seqs(channel, other) == [1]
+    assert own.seq == 1
 
 
 def test_entries_for_scripts_do_not_reach_browsers() -> None:

@@ -19,6 +19,15 @@ def test_only_others_cross() -> None:
     assert not history.crosses([KEY], "ann", 0)
 
 
+def test_what_is_sent_while_a_value_is_on_its_way_crosses_it() -> None:
+    """Whoever was just told the newest value may have sent another before it came."""
+    history = History()
+    assert not history.crosses([KEY], "ann", 30)
+    history.told([KEY])
+    assert history.crosses([KEY], "ann", 30)
+    assert not history.crosses([KEY], "ann", 30)
+
+
 def test_what_is_remembered_is_bounded() -> None:
     """However many attributes and keys there are, only the newest are remembered."""
     history = History()

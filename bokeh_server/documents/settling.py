@@ -1,0 +1,121 @@
+"""Puts a sender right whose edits crossed with somebody else's, once it is quiet.
+
+A viewer that sets an attribute while another's value is on its way to it ends with that older
+value, though its own came later in the log. It is sent the newest value when it has made no
+change for a moment: sooner, and a slider would jump back under the finger that drags it.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Iterable
+from typing import Protocol
+
+from bokeh_server.documents.history import Key
+from bokeh_server.errors import BokehServerError
+from bokeh_server.storage.forks import ForkGuard
+
+__all__ = ["Settler"]
+
+log = logging.getLogger(__name__)
+
+#: one that appends rows without a pause is told them all the same, so often.
+PATIENCE_SECONDS = 1.0
+
+
+class Unsettled(Protocol):
+    """A document of which a sender may show something else than is stored."""
+
+    def put_right(self, origin: str, keys: Iterable[Key]) -> None:
+        """Send the newest values of ``keys`` to one follower."""
+
+
+class _Due:
+    __slots__ = ("at", "keys", "latest")
+
+    def __init__(self, latest: float) -> None:
+        self.at = 0.0
+        self.latest = latest
+        self.keys: set[Key] = set()
+
+
+class Settler:
+    """Waits for senders to be quiet, in a thread that starts with the first edits that cross.
+
+    :param quiet_seconds: a sender that made no change for so long is told the newest values.
+    """
+
+    def __init__(self, quiet_seconds: float) -> None:
+        self._quiet_seconds = quiet_seconds
+        self._closing = False
+        self._fork = ForkGuard(self._reset)
+
+    def _reset(self) -> None:
+        self._wakeup = threading.Condition()
+        self._due: dict[tuple[Unsettled, str], _Due] = {}
+        self._thread: threading.Thread | None = None
+
+    def note(
+        self, document: Unsettled, origin: str, keys: Iterable[Key], *, crossed: bool, rows: bool
+    ) -> None:
+        """Take note of a change that was committed; returns at once.
+
+        :param crossed: somebody else touched one of ``keys`` a moment ago.
+        :param rows: it appends rows, which cannot wait for ever.
+        """
+        self._fork.check()
+        if not crossed and (document, origin) not in self._due:
+            return
+        now = time.monotonic()
+        with self._wakeup:
+            due = self._due.get((document, origin))
+            if due is None:
+                due = self._due[document, origin] = _Due(now + PATIENCE_SECONDS)
+            due.keys.update(keys)
+            due.at = now + self._quiet_seconds
+            if rows:
+                due.at = min(due.at, due.latest)
+            self._start()
+            self._wakeup.notify()
+
+    def _start(self) -> None:
+        if self._thread is None and not self._closing:
+            name = "bokeh-server-settler"
+            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Stop; who is not put right yet pulls when it connects again."""
+        self._fork.check()
+        with self._wakeup:
+            self._closing = True
+            self._wakeup.notify()
+            thread = self._thread
+        if thread is not None:
+            thread.join()
+
+    def _run(self) -> None:
+        while not self._closing:
+            for (document, origin), due in self._next():
+                try:
+                    document.put_right(origin, due.keys)
+                except BokehServerError as error:
+                    log.info("%s", error)
+                except Exception:
+                    log.exception("putting a sender right failed")
+
+    def _next(self) -> list[tuple[tuple[Unsettled, str], _Due]]:
+        with self._wakeup:
+            if not self._closing:
+                self._wakeup.wait(self._seconds_to_wait())
+            now = time.monotonic()
+            ready = [(key, due) for key, due in self._due.items() if due.at <= now]
+            for key, _ in ready:
+                del self._due[key]
+            return ready
+
+    def _seconds_to_wait(self) -> float | None:
+        earliest = min((due.at for due in self._due.values()), default=None)
+        return None if earliest is None else max(0.0, earliest - time.monotonic())
