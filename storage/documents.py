@@ -69,6 +69,10 @@ def _is_one_line(title: str) -> bool:
     return all(unicodedata.category(character) not in _REFUSED for character in title)
 
 
+#: a query may have only so many parameters.
+HEADS_AT_ONCE = 1000
+
+
 class DocumentStore:
     """Documents by id, by owner and title; not what is in them."""
 
@@ -117,6 +121,16 @@ class DocumentStore:
             query = query.where(User.name == owner)
         with self._database.read("list the documents") as connection:
             return [_record(row) for row in connection.execute(query)]
+
+    def heads(self, docids: Sequence[str]) -> dict[str, int]:
+        """The number of the last change of each of these documents that is there."""
+        found: dict[str, int] = {}
+        with self._database.read("look at documents") as connection:
+            for start in range(0, len(docids), HEADS_AT_ONCE):
+                some = docids[start : start + HEADS_AT_ONCE]
+                query = select(Document.id, Document.seq).where(Document.id.in_(some))
+                found.update((row[0], row[1]) for row in connection.execute(query))
+        return found
 
     def rename(self, docid: str, title: str) -> DocumentRecord:
         """Give a document another title, without a change in its log.

@@ -58,7 +58,9 @@ class Engine:
         self._watchers = Watchers()
         self._committer = Committer(store.changes.append, self.limits, self._committed)
         self._settler = Settler(self.limits.quiet_seconds)
-        self._housekeeper = Housekeeper(store, self.limits, self._in_memory, self._unload)
+        self._housekeeper = Housekeeper(
+            store, self.limits, self._in_memory, self._unload, self._heard, self._gone
+        )
         self._fork = ForkGuard(self._reset)
         self._unsubscribe = broker.subscribe(self._heard) if broker is not None else None
 

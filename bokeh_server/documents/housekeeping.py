@@ -20,11 +20,29 @@ __all__ = ["Housekeeper"]
 log = logging.getLogger(__name__)
 
 
+class Clock:
+    """Strikes every so many seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.due = time.monotonic() + seconds
+
+    def strikes(self) -> bool:
+        """Whether it is time; then the next time is set."""
+        now = time.monotonic()
+        if now < self.due:
+            return False
+        self.due = now + self._seconds
+        return True
+
+
 class Housekeeper:
     """Looks after the documents in memory, in a thread of its own.
 
     :param loaded: gives the documents in memory.
     :param unload: takes one out of memory when it is still idle.
+    :param heard: is told the last change of a document that another process has written.
+    :param gone: is told of a document that another process has deleted.
     """
 
     def __init__(
@@ -33,11 +51,15 @@ class Housekeeper:
         limits: Limits,
         loaded: Callable[[], Iterable[LiveDocument]],
         unload: Callable[[LiveDocument], None],
+        heard: Callable[[str, int], None],
+        gone: Callable[[str], None],
     ) -> None:
         self._store = store
         self._limits = limits
         self._loaded = loaded
         self._unload = unload
+        self._heard = heard
+        self._gone = gone
         self._closing = False
         self._fork = ForkGuard(self._reset)
 
@@ -73,14 +95,16 @@ class Housekeeper:
             thread.join()
 
     def _run(self) -> None:
-        due = time.monotonic() + self._limits.housekeeping_seconds
+        limits = self._limits
+        inspect, watch = Clock(limits.housekeeping_seconds), Clock(limits.watch_seconds)
         while not self._closing:
-            for document in self._next(due):
+            for document in self._next(min(inspect.due, watch.due)):
                 self._attempt(self._mind, document)
-            if time.monotonic() >= due:
+            if watch.strikes():
+                self._watch()
+            if inspect.strikes():
                 for document in list(self._loaded()):
                     self._attempt(self._inspect, document)
-                due = time.monotonic() + self._limits.housekeeping_seconds
 
     def _next(self, due: float) -> list[LiveDocument]:
         with self._wakeup:
@@ -98,6 +122,22 @@ class Housekeeper:
             log.warning("%s", error)
         except Exception:
             log.exception("looking after document %s failed", document.docid)
+
+    def _watch(self) -> None:
+        documents = list(self._loaded())
+        if not documents:
+            return
+        docids = [document.docid for document in documents]
+        try:
+            heads = run_blocking(self._store.documents.heads, docids)
+        except BokehServerError as error:
+            log.debug("%s", error)  # whoever writes or opens a document says so louder
+            return
+        for document in documents:
+            if document.docid not in heads:
+                self._gone(document.docid)
+            elif heads[document.docid] > document.head:
+                self._heard(document.docid, heads[document.docid])
 
     def _mind(self, document: LiveDocument) -> None:
         if document.behind:

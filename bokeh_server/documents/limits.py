@@ -29,6 +29,8 @@ class Limits:
     idle_seconds: float = 60.0
     #: how often to look for idle documents.
     housekeeping_seconds: float = 5.0
+    #: how often to ask the database what other processes did to the documents in memory.
+    watch_seconds: float = 2.0
     #: how often a change is applied again when other processes were quicker.
     attempts: int = 20
     #: two edits of an attribute by different senders may have crossed when so shortly apart.

@@ -157,7 +157,7 @@ class LiveDocument(Readable):
         :param doc: Bokeh's DocJson, of any size.
         """
         return self._write(
-            lambda wire: run_blocking(wire.replace, doc, buffers, schema=self._schema),
+            lambda wire: run_blocking(lambda: wire.replace(doc, buffers, schema=self._schema)),
             Source(actor, origin, key, whole=True),
         )
 

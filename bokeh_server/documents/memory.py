@@ -103,6 +103,11 @@ class Memory:
         return self.behind
 
     @property
+    def head(self) -> int:
+        """The last change that this process has made or read, committed or on its way."""
+        return max(self._head, self.seq)
+
+    @property
     def behind(self) -> bool:
         """Whether the log is known to go on after what is in memory."""
         return self._heard > self.seq and not self.deleted and self._ever_loaded

@@ -318,3 +318,36 @@ engine.close()
         env={"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": ""},
     )
     assert done.stdout == "16\n", done.stderr
+
+
+def test_what_another_process_does_is_seen_without_a_broker(store: Store) -> None:
+    """Followers get the changes that another server makes, and leave what it deletes."""
+    limits = Limits(watch_seconds=0.05)
+    here, there = Engine(store, limits=limits), Engine(store, limits=limits)
+    document = made(here)
+    viewer = TestFollower("viewer")
+    viewer.join(document)
+    there.open(document.docid).apply(set_value(7), actor="ada")
+    wait_for(lambda: viewer.values() == [7])
+    there.delete(document.docid)
+    wait_for(lambda: viewer.take() == [("closed", 4004)])
+    assert document.deleted
+    here.close()
+    there.close()
+
+
+def test_watching_the_log_leaves_a_writer_of_our_own_alone(store: Store) -> None:
+    """Changes of this process are not read again from the log while they are written."""
+    engine = Engine(store, limits=Limits(watch_seconds=0.005))
+    document = made(engine)
+    viewer = TestFollower("viewer")
+    viewer.join(document)
+    run_together(
+        lambda worker=worker: [
+            document.apply(set_value(turn), actor="ada", origin=str(worker)) for turn in range(50)
+        ]
+        for worker in range(8)
+    )
+    assert len(viewer.values()) == 400
+    assert document.seq == 401
+    engine.close()
