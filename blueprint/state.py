@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import current_app
 
+from bokeh_server.blueprint.schema import BokehSchema
 from bokeh_server.blueprint.secret import load_secret
 from bokeh_server.errors import ServerFault
 
@@ -64,6 +65,11 @@ class State:
         return self._part("engine", self._start_engine)
 
     @property
+    def schema(self) -> BokehSchema:
+        """What models may have."""
+        return self._part("schema", BokehSchema)
+
+    @property
     def sockets(self) -> SocketLoop:
         """The WebSockets of this process."""
         return self._part("sockets", self._start_sockets)
@@ -101,7 +107,8 @@ class State:
     def _start_engine(self) -> Engine:
         from bokeh_server.documents import Engine, Limits
 
-        return Engine(self.store, limits=Limits(patch_bytes=self.settings.max_body_size))
+        limits = Limits(patch_bytes=self.settings.max_body_size)
+        return Engine(self.store, limits=limits, schema=self.schema)
 
     def _start_sockets(self) -> SocketLoop:
         from bokeh_server.sockets import Limits, SocketLoop

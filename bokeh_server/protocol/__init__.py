@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bokeh_server.protocol.checking import Schema
 from bokeh_server.protocol.frames import binary_frame, text_frame
 from bokeh_server.protocol.messages import (
     Body,
@@ -31,6 +32,7 @@ __all__ = [
     "Patch",
     "Place",
     "Receiver",
+    "Schema",
     "WireDocument",
     "WireModel",
     "ack",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bokeh_server.protocol.arrays import InvalidValue
+from bokeh_server.protocol.checking import Schema
 from bokeh_server.protocol.contents import Changes, Contents
 from bokeh_server.protocol.models import Ref, WireModel
 from bokeh_server.protocol.patches import invalid_patch
@@ -50,15 +51,23 @@ class EventReader:
 
     :param gone: ids of models that were in the document; events on them are left out, because
         they were sent before their sender knew.
+    :param schema: is asked about attributes and titles; without it they may be anything.
     """
 
-    def __init__(self, reader: Reader, contents: Contents, gone: Container[str]) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        contents: Contents,
+        gone: Container[str],
+        schema: Schema | None = None,
+    ) -> None:
         self.steps: list[Step] = []
         self.messages: list[dict[str, Any]] = []
         self.exact = True
         self._reader = reader
         self._contents = contents
         self._gone = gone
+        self._schema = schema
         self._kinds: dict[str, Callable[[dict[str, Any]], None]] = {
             "ModelChanged": self._model_changed,
             "ColumnDataChanged": self._column_data_changed,
@@ -141,6 +150,8 @@ class EventReader:
 
     def _title_changed(self, raw: dict[str, Any]) -> None:
         title = _text(raw, "title")
+        if self._schema is not None:
+            self._schema.check_title(title)
         event = {"kind": "TitleChanged", "title": title}
 
         def apply(contents: Contents, changes: Changes) -> None:
@@ -209,6 +220,8 @@ class EventReader:
         rest: dict[str, Any],
         apply: Callable[[Contents, Changes], None],
     ) -> None:
+        if self._schema is not None:
+            self._schema.check_attributes(target.name, {attr: rest.get("new", rest)})
         event = {"kind": raw["kind"], "model": Ref(target.id), "attr": attr, **rest}
         self.steps.append(Step(event, (target.id, attr), apply))
 
