@@ -13,6 +13,7 @@ import os
 import signal
 import socket
 import ssl
+import sys
 import tempfile
 import webbrowser
 from collections.abc import Callable, Iterable
@@ -225,7 +226,9 @@ class StandaloneServer:
         try:
             self.app = create_app(settings)
             self.state = self.app.extensions["bokeh_server"]
-            self.state.engine  # noqa: B018 — opens the database, so that a bad one stops us here
+            # a database or key that cannot be used stops us here, not the first who opens a page
+            self.state.engine  # noqa: B018
+            self.state.secret  # noqa: B018
         except BaseException:
             self.listener.close()
             raise
@@ -259,8 +262,8 @@ class StandaloneServer:
         """Ask :meth:`run` to end; asked again, the process exits at once."""
         if self._stop.is_set():
             os._exit(130)
-        click.echo("\nStopping; once more to exit at once.")
         self._stop.set()
+        say("\nStopping; once more to exit at once.")
 
     def _finish(self) -> None:
         self._http.finish(GRACE_SECONDS)
@@ -269,12 +272,21 @@ class StandaloneServer:
 
     def _announce(self) -> None:
         settings = self.settings
-        click.echo(f"bokeh-server {__version__} on bokeh {bokeh.__version__}")
-        click.echo(f"  database  {settings.shown('database')}")
-        click.echo("  mode      single user: whoever reaches this address may change every plot")
-        click.echo(f"  URL       {self.url}")
+        say(f"bokeh-server {__version__} on bokeh {bokeh.__version__}")
+        say(f"  database  {settings.shown('database')}")
+        say("  mode      single user: whoever reaches this address may change every plot")
+        say(f"  URL       {self.url}")
         if settings.show:
             gevent.spawn(webbrowser.open, self.url)
+
+
+def say(line: str) -> None:
+    """Print a line, unless nobody can read it: a closed pipe or a full disk stops no server."""
+    try:
+        click.echo(line)
+    except OSError:
+        # What is still in the buffer would fail again when Python ends.
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
 
 
 def _stop_signals() -> list[int]:

@@ -99,8 +99,7 @@ def delete_command(
 ) -> None:
     """Delete documents for good, with their history.
 
-    A running server notices when the document is next changed or opened;
-    to tell open browsers at once, delete it on the index page instead.
+    A running server notices within seconds and tells open browsers.
     """
     with _store(context, options, create=False) as store:
         records = [_find(store, key) for key in documents]

@@ -6,6 +6,8 @@ import os
 import signal
 import socket
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -134,6 +136,20 @@ def test_start_up_lines_and_a_clean_end_by_signal() -> None:
             assert "mode      single user" in server.log
             assert requests.get(f"{server.url}/bokeh/ping", timeout=5).text == "pong"
             assert server.stop(signum) == 0
+
+
+def test_it_stops_cleanly_when_nobody_can_read_what_it_prints(tmp_path: Path) -> None:
+    """A reader of its output that is gone neither stops the server nor keeps it from stopping."""
+    command = [sys.executable, "-m", "bokeh_server", "--port", "0", "--data-dir", str(tmp_path)]
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    assert server.stdout is not None
+    with server.stdout as lines:
+        while "URL" not in lines.readline():
+            assert server.poll() is None
+    server.terminate()
+    assert server.wait(30) == 0
+    assert "Traceback" not in (tmp_path / "log").read_text()
 
 
 def test_a_second_ctrl_c_exits_at_once() -> None:
