@@ -61,11 +61,13 @@ def target_of(document: LiveDocument, key: str | None) -> dict[str, Any]:
     """What a page shows: the whole document, or one model and where it stands.
 
     :param key: a model's id or name; the successor of a model that was replaced is found too.
+        For a part of a plot, its plot is shown.
     :raises UnknownModel: there is no such model and it has no successor.
     """
     if key is None:
         return {"kind": "document"}
-    model_id = document.resolve(key)
+    is_drawable = current_state().schema.is_drawable
+    model_id = document.drawn_as(document.resolve(key), is_drawable)
     place = document.place(model_id)
     return {
         "kind": "model",

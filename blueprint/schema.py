@@ -23,6 +23,9 @@ _FORBIDDEN = frozenset({"__proto__"})
 #: control characters, surrogates, separators of lines and of paragraphs.
 _REFUSED = frozenset(("Cc", "Cs", "Zl", "Zp"))
 
+#: elements that are drawn by what has them, and not alone.
+_INNER = frozenset(("Canvas", "Toolbar", "ToolMenu"))
+
 Properties = Mapping[str, "Property[Any]"]
 
 
@@ -69,7 +72,7 @@ class BokehSchema:
             return True
         from bokeh.models.ui import UIElement
 
-        return issubclass(found, UIElement)
+        return issubclass(found, UIElement) and found.__name__ not in _INNER
 
     def _look_up(self, type_name: str) -> tuple[type[Model], Properties] | None:
         found = self._load().get(type_name)

@@ -13,12 +13,19 @@ const retry_el = document.getElementById("retry")
 const title_el = document.getElementById("title")
 
 function show_state(state, session) {
-  document.documentElement.dataset.connection = state
-  state_el.textContent = WORDS[state]
+  show_pill(state)
   retry_el.hidden = state !== "lost"
   const text = session?.document != null && state !== "deleted" && state !== "refused" && state !== "failed"
     ? "" : explain(state, session?.detail)
   notice(text)
+}
+
+// A page that follows its document and cannot draw it is not live for whoever looks at it.
+function show_pill(state) {
+  const {dataset} = document.documentElement
+  const shown = state === "live" && dataset.stage === "failed" ? "failed" : state
+  dataset.connection = shown
+  state_el.textContent = WORDS[shown]
 }
 
 function notice(text) {
@@ -51,8 +58,9 @@ const REPORTS = {
   gone: "This plot was removed from the document. It appears here again when it is published again.",
 }
 
-function on_report(what, detail) {
+function on_report(session, what, detail) {
   document.documentElement.dataset.stage = what
+  show_pill(session.state)
   if (what === "failed") {
     notice(`The plot could not be drawn: ${detail}`)
   } else {
@@ -78,7 +86,8 @@ async function start() {
       follow_title(session)
     }
   })
-  new Stage(session, stage_el, config.target, config.bokehjs.base, on_report)
+  new Stage(session, stage_el, config.target, config.bokehjs.base,
+    (what, detail) => on_report(session, what, detail))
   retry_el.addEventListener("click", () => session.retry())
   window.bokeh_server_session = session
   session.start()

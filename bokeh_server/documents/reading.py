@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from bokeh_server.blocking import run_blocking
 from bokeh_server.channels import Cursor, Follower
 from bokeh_server.documents.memory import Memory
 from bokeh_server.errors import UnknownModel
-from bokeh_server.protocol import Body, Place, WireDocument, encode, encode_body
+from bokeh_server.protocol import Body, Place, WireDocument, climb, encode, encode_body
 
 __all__ = ["Pulled", "Readable"]
 
@@ -123,6 +125,16 @@ class Readable(Memory):
         with self._steady() as wire:
             return wire.referrers(model_id)
 
+    def drawn_as(self, model_id: str, is_drawable: Callable[[str], bool]) -> str:
+        """What is to be drawn to see a model: itself, else the plot nearest above it.
+
+        Where no plot leads to it, it is the nearest model that can be drawn, else its root.
+
+        :param is_drawable: says of a type whether it can be drawn alone.
+        """
+        with self._steady() as wire:
+            return run_blocking(_drawn_as, wire, model_id, is_drawable)
+
     def collect(self) -> list[str]:
         """Drop the models that no root leads to; their ids."""
         with self._steady() as wire:
@@ -140,6 +152,17 @@ class Readable(Memory):
 
 def _model(wire: WireDocument, model_id: str, deep: bool) -> dict[str, Any]:
     return wire.model_json(model_id, deep=deep)
+
+
+def _drawn_as(wire: WireDocument, model_id: str, is_drawable: Callable[[str], bool]) -> str:
+    models, roots = wire.models, set(wire.roots)
+    if model_id not in models or is_drawable(models[model_id].name):
+        return model_id
+    above = climb(model_id, models)
+    plots = (each for each in above if models[each].is_plot)
+    others = (each for each in above if is_drawable(models[each].name))
+    tops = (each for each in above if each in roots)
+    return next(chain(plots, others, tops), model_id)
 
 
 def _models(wire: WireDocument, type_name: str | None) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from bokeh_server.protocol.messages import (
 from bokeh_server.protocol.models import WireModel
 from bokeh_server.protocol.packing import CONTENT_TYPE, Buffers, pack, unpack
 from bokeh_server.protocol.patches import Patch, parse_json, parse_patch, weigh, without_view_state
-from bokeh_server.protocol.successors import Place
+from bokeh_server.protocol.successors import Place, climb
 from bokeh_server.protocol.wire import REPLACED, Applied, WireDocument
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "WireModel",
     "ack",
     "binary_frame",
+    "climb",
     "encode",
     "encode_body",
     "encode_with",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from bokeh_server.protocol.models import WireModel
 
-__all__ = ["Graph", "Memory", "Place", "explore"]
+__all__ = ["Graph", "Memory", "Place", "climb", "explore"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,21 @@ def explore(starts: Iterable[str], models: Mapping[str, WireModel]) -> Graph:
         deepest = max(deepest, depth)
         stack.append((model.all_refs(), depth))
     return Graph(list(seen), [each for each in seen if models[each].is_plot], deepest)
+
+
+def climb(start: str, models: Mapping[str, WireModel]) -> list[str]:
+    """Give the ids of a model and of all that lead to it, the nearest first."""
+    referrers: dict[str, list[str]] = {}
+    for model in models.values():
+        for each in model.all_refs():
+            referrers.setdefault(each, []).append(model.id)
+    found = {start: None}
+    left = deque([start])
+    while left:
+        new = [each for each in referrers.get(left.popleft(), ()) if each not in found]
+        found |= dict.fromkeys(new)
+        left += new
+    return list(found)
 
 
 @dataclass(frozen=True, slots=True)

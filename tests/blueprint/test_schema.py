@@ -150,6 +150,7 @@ def test_what_can_be_drawn_is_known() -> None:
     assert schema.is_drawable("Figure")
     assert schema.is_drawable("Slider") == issubclass(Slider, UIElement)
     assert not schema.is_drawable("GlyphRenderer")
+    assert not schema.is_drawable("Toolbar")
     assert schema.is_drawable("mine.Widget")
 
 
