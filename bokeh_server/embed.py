@@ -21,6 +21,7 @@ def autoload_server(model: Model, session: Session, public: bool = False) -> str
     :param public: show the published document, each viewer with a copy of their own.
     :raises UnknownModel: the stored document does not have it.
     """
+    session = session.home(model)
     docid = session.docid_of(model)
     _check_stored(model, session, docid)
     element = make_globally_unique_css_safe_id()

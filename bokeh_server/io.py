@@ -63,7 +63,7 @@ def output_server(
     except ConnectionFailed as error:
         raise error.with_traceback(None) from None  # a script shows all of it: one sentence will do
     document = Document(title=docname)
-    session.link(document).pinned = True
+    session.link(document, pinned=True)
     if not clear:
         session.load_document(document)
     set_curdoc(document)
@@ -204,7 +204,8 @@ def _parts(layout: Model) -> Iterable[Model]:
 def _page(session: Session, document: Document, objects: list[Model]) -> str:
     if len(objects) == 1:
         return session.object_link(objects[0])
-    return session.http.url("doc", session.link_for(document).docid, "show")
+    home = session.home(document)
+    return home.http.url("doc", home.link_for(document).docid, "show")
 
 
 def _show_file(obj: Any, browser: str | None, new: Literal["same", "window", "tab"]) -> None:

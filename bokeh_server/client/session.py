@@ -17,6 +17,7 @@ from bokeh.model import Model
 
 from bokeh_server.client._applying import merge_content
 from bokeh_server.client._catalogue import Documents
+from bokeh_server.client._homes import Home, Occupants, home_of, note_home
 from bokeh_server.client._ids import make_unique, use_unique_ids
 from bokeh_server.client._websocket import WebSocket
 from bokeh_server.client.batches import (
@@ -55,6 +56,9 @@ class Session(Documents):
     but not of an array whose items are set in place:
     assign it anew, or store with ``dirty_only=False``.
 
+    An object goes to where the document it is in is stored, whichever session is asked.
+    An object of no document goes to the document in use.
+
     A session may be used by several threads, each changing and storing objects of its own.
     While a :meth:`subscribe` is active its thread changes the models too:
     hold :attr:`lock` where several changes belong together,
@@ -83,6 +87,7 @@ class Session(Documents):
         self.lock = threading.RLock()
         self.origin = uuid.uuid4().hex
         self._links: Links = weakref.WeakKeyDictionary()
+        self._occupants = Occupants()
         self._loose: dict[str, set[str]] = {}
         self._subscriptions: set[Subscription] = set()
         use_unique_ids()
@@ -91,8 +96,8 @@ class Session(Documents):
 
     def object_link(self, obj: Model | None = None) -> str:
         """The page of one object, or of the whole document."""
-        docid = self.docid_of(obj)
-        return self.http.url("doc", docid, obj.id if obj is not None else "show")
+        home = self.home(obj)
+        return home.http.url("doc", home.docid_of(obj), obj.id if obj is not None else "show")
 
     def autoload(self, model: Model, public: bool = False) -> str:
         """A ``<script>`` tag that shows the live object in any page; see :mod:`bokeh_server.embed`.
@@ -110,9 +115,14 @@ class Session(Documents):
         for each in objs:
             publish_display_data({"text/html": self.autoload(each)})
 
+    def home(self, obj: Model | Document | None) -> Session:
+        """The session that stores an object or a document: this one, unless another has it."""
+        document = obj.document if isinstance(obj, Model) else obj
+        return home_of(document, self) if document is not None else self
+
     def docid_of(self, obj: Model | None) -> str:
         """The docid of the stored document that an object belongs to."""
-        link = self.link_for_model(obj) if obj is not None else None
+        link = self.home(obj).link_for_model(obj) if obj is not None else None
         return link.docid if link is not None else self.used()
 
     # -- storing
@@ -123,22 +133,35 @@ class Session(Documents):
         :param dirty_only: ``False`` to replace what is stored by the whole document.
         :returns: the models that were sent.
         """
-        with self.lock:
-            link = self.link(doc)
-            self._confirm(link)
-            if not dirty_only or not link.synced:
-                return self._send(link, content_batch(link))
-            if needs_content(link):
-                self._merge(link)
-                return self._send(link, content_batch(link))
-            return self._send(link, changes_batch(link))
+        session, link = self._way(doc)
+        with session.lock:
+            return session._store_all(link, dirty_only)
+
+    def _store_all(self, link: Link, dirty_only: bool) -> list[Model]:
+        self._confirm(link)
+        if not dirty_only or not link.synced:
+            return self._send(link, content_batch(link))
+        if needs_content(link):
+            self._merge(link)
+            return self._send(link, content_batch(link))
+        return self._send(link, changes_batch(link))
 
     def store_objects(self, *objs: Model, dirty_only: bool = True) -> list[Model]:
         """Store what changed in some objects and in what they refer to.
 
         :param dirty_only: ``False`` to send them whole, changed or not.
         :returns: the models that were sent; nothing is sent when nothing changed.
+        :raises Conflict: their document is stored nowhere, and another one is in its place.
         """
+        homes: dict[Session, list[Model]] = {}
+        for obj in objs:
+            home = self.home(obj)
+            home.docid_of(obj)  # what belongs nowhere is refused before anything is sent
+            homes.setdefault(home, []).append(obj)
+        # one lock at a time: the callbacks of another session may store through this one
+        return [each for home, own in homes.items() for each in home._store_own(own, dirty_only)]
+
+    def _store_own(self, objs: Sequence[Model], dirty_only: bool) -> list[Model]:
         with self.lock:
             sent: list[Model] = []
             for link, models in self._by_link(objs):
@@ -157,19 +180,42 @@ class Session(Documents):
             return self._send(link, content_batch(link))
         return self._send(link, changes_batch(link, models, dirty_only=dirty_only))
 
-    def link(self, doc: Document) -> Link:
+    def _way(self, doc: Document) -> Home:
+        """How a whole document goes: to the document in use, unless it has a place of its own.
+
+        That is so after :func:`output_server`, and for a document of another session
+        when one of this session is stored in the document in use.
+        """
+        home = self.home(doc)
+        if home is not self and (
+            home.link_for(doc).pinned
+            or self.docid is None
+            or self._occupants.is_other(self.docid, doc)
+        ):
+            return Home(home, home.link_for(doc))
+        return Home(self, self.link(doc))
+
+    def link(self, doc: Document, *, pinned: bool = False) -> Link:
         """What joins a local document to the document in use, made if need be.
 
         A document of :func:`output_server` stays with the stored document it was made for.
+
+        :param pinned: let it stay there.
+        :raises Conflict: it is stored nowhere, and a document of :func:`output_server` is there.
         """
         with self.lock:
             docid = self.used()
             links = self._links.setdefault(doc, weakref.WeakValueDictionary())
-            pinned = next((each for each in links.values() if each.pinned), None)
-            link = pinned or links.get(docid)
+            stays = next((each for each in links.values() if each.pinned), None)
+            link = stays or links.get(docid)
             if link is None:
+                title = self.title_of(docid)
+                if not pinned:
+                    self._occupants.check_free(docid, doc, title)
                 loose = self._loose.setdefault(docid, set())
-                link = links[docid] = Link(doc, docid, self.title_of(docid), loose)
+                link = links[docid] = Link(doc, docid, title, loose)
+                link.pinned = pinned
+                note_home(doc, Home(self, link))
             return link
 
     def link_for(self, doc: Document) -> Link:
@@ -223,6 +269,7 @@ class Session(Documents):
             _advise(error)
             raise
         link.unconfirmed = None
+        self._occupants.note(link)
         before, link.seq = link.seq, max(link.seq, int(answer["seq"]))
         if batch.kind == "content":
             link.complete = True
@@ -248,18 +295,23 @@ class Session(Documents):
 
         Models keep their identity, and callbacks run for what really changed.
         """
-        with self.lock:
-            link = self.link(doc)
-            self._confirm(link)
-            if link.synced and link.complete and link.seq == int(self.info(link.docid)["seq"]):
-                return
-            _raise_first(self._merge(link))
+        session, link = self._way(doc)
+        with session.lock:
+            session._load_all(link)
+
+    def _load_all(self, link: Link) -> None:
+        self._confirm(link)
+        if link.synced and link.complete and link.seq == int(self.info(link.docid)["seq"]):
+            return
+        _raise_first(self._merge(link))
 
     def load_object(self, obj: Model, doc: Document) -> None:
-        """Bring one object up to what is stored."""
-        with self.lock:
-            link = self.link(doc)
-            content, _, buffers = self._content(link)
+        """Bring one object up to what is stored of the document it is in."""
+        document = obj.document or doc
+        home = self.home(document)
+        with home.lock:
+            link = home.link_for(document)
+            content, _, buffers = home._content(link)
             _raise_first(merge_content(link, content, buffers, only=obj))
 
     def _merge(self, link: Link) -> list[Exception]:
@@ -267,6 +319,7 @@ class Session(Documents):
         make_unique(link.document, link.knows)
         errors = merge_content(link, content, buffers)
         link.seq, link.complete = seq, True
+        self._occupants.note(link)
         return errors
 
     def _content(self, link: Link) -> tuple[Any, int, Any]:
@@ -301,19 +354,20 @@ class Session(Documents):
         :param timeout: seconds to wait until it is up to date.
         :raises ConnectionFailed: no server answers.
         """
-        with self.lock:
-            link = self.link(document)
+        session, link = self._way(document)
+        with session.lock:
             if not link.synced and (document.roots or link.pinned):
-                self.store_document(document)
-        subscription = Subscription(self, link)
-        self._subscriptions.add(subscription)
+                session._store_all(link, dirty_only=True)
+        subscription = Subscription(session, link)
+        session._subscriptions.add(subscription)
         return subscription.start(timeout)
 
     def unsubscribe(self, document: Document | None = None) -> None:
         """Stop to follow one document, or all."""
-        for each in list(self._subscriptions):
-            if document is None or each.document is document:
-                each.close()
+        for session in {self, self.home(document)}:
+            for each in list(session._subscriptions):
+                if document is None or each.document is document:
+                    each.close()
 
     def ended(self, subscription: Subscription) -> None:
         """Forget a subscription that does not follow any more."""

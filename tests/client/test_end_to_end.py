@@ -88,6 +88,71 @@ def test_two_documents_in_one_script(server: RunningServer, tmp_path: Path) -> N
         assert plot["attributes"]["width"] == width
 
 
+def test_objects_of_several_documents_in_one_script(server: RunningServer, tmp_path: Path) -> None:
+    """The last session stores an object of the first document there, and spoils no other."""
+    code = (
+        "from bokeh_server.plotting import *\n"
+        "from bokeh.models import Slider\n"
+        "from bokeh_server.embed import autoload_server\n"
+        "output_server('A4'); p = figure(title='P'); r = p.line([1], [1]); show(p)\n"
+        "a = curdoc(); addresses = [cursession().object_link(p)]\n"
+        "output_server('B4'); q = figure(title='Q'); q.line([2], [2]); show(q)\n"
+        "output_server('C4', clear=False); s = cursession(); show(figure(title='R'))\n"
+        "r.data_source.stream(dict(x=[5], y=[5])); s.store_objects(r.data_source)\n"
+        "q.title.text = 'Q2'; assert s.store_objects(q) == [q.title]\n"
+        "assert [s.object_link(p)] == addresses and s.docid not in addresses[0]\n"
+        "p.width = 77; assert s.store_document(a) == [p]; s.load_object(p, curdoc())\n"
+        "assert addresses[0].split('/')[-2] in autoload_server(p, s); show(p); push()\n"
+        "loose = Slider(start=0, end=9, value=1); s.store_objects(loose)\n"
+        "assert s.docid in s.object_link(loose) and s.pull('Slider', loose.id)\n"
+        "stray = Document(); x = figure(); stray.add_root(x)\n"
+        "for attempt in (s.store_objects, s.object_link, s.autoload, show):\n"
+        "    try: attempt(x)\n"
+        "    except Exception as error: assert 'another local document' in str(error), error\n"
+        "    else: raise AssertionError(attempt)\n"
+        "push()\n"
+    )
+    done = run_script(code, server.url, tmp_path)
+    assert done.returncode == 0, done.stderr
+    for title, text in (("A4", "P"), ("B4", "Q2"), ("C4", "R")):
+        info, models = content(server, title)
+        assert len(info["roots"]) == 1 + (title == "C4"), title  # C4 has the loose slider too
+        titles = [each["attributes"].get("text") for each in models if each["name"] == "Title"]
+        assert titles == [text]
+    columns = [each for each in content(server, "A4")[1] if each["name"] == "ColumnDataSource"]
+    assert "5" in str(columns[0]["attributes"]["data"])
+
+
+def test_sessions_of_two_servers(server: RunningServer, tmp_path: Path) -> None:
+    """Objects find the server of their document, too."""
+    with (
+        running_server() as far,
+        Session(root_url=far.url, configdir=tmp_path) as there,
+        Session(root_url=server.url, configdir=tmp_path) as here,
+    ):
+        there.use_doc("far")
+        here.use_doc("near")
+        document, near, slider = Document(), Document(), Slider(start=0, end=9, value=1)
+        document.add_root(slider)
+        near.add_root(figure(title="near"))
+        there.store_document(document)
+        here.store_document(near)
+        slider.value = 2
+        assert here.store_objects(slider) == [slider]
+        assert there.pull("Slider", slider.id)["attributes"]["value"] == 2
+        assert here.object_link(slider).startswith(far.url)
+        assert far.url in here.autoload(slider)
+        slider.value = 3
+        assert here.store_document(document) == [slider]
+        assert len(here.info(here.used())["roots"]) == 1
+        with here.subscribe(document):
+            there.push(
+                {"type": "object", "name": "Slider", "id": slider.id, "attributes": {"value": 4}}
+            )
+            eventually(lambda: slider.value == 4)
+        assert document.roots == [slider]
+
+
 def test_no_server(tmp_path: Path) -> None:
     """Without a server there is one sentence that says where and how to start it."""
     done = run_script(EXAMPLES / "line.py", "http://localhost:1/", tmp_path)
