@@ -57,38 +57,47 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
     return report
 
 
+#: threads and sockets of fixtures that live longer than one test.
+SHARED = pytest.StashKey[set[Any]]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_fixture_setup(
+    fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
+) -> Generator[None, Any, Any]:
+    """Note what a fixture leaves running for the tests that share it."""
+    before = _running()
+    try:
+        return (yield)
+    finally:
+        if fixturedef.scope != "function":
+            request.config.stash.setdefault(SHARED, set()).update(_running() - before)
+
+
 @pytest.fixture(autouse=True)
 def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail the test that leaves a thread running or a socket open.
 
-    A fixture that outlives the test may rightly start threads in it; then nothing is checked.
+    What fixtures that outlive the test began when they were set up is theirs.
     """
-    threads, sockets = set(threading.enumerate()), _sockets()
+    before = _running()
     yield
-    if _shares_fixtures(request):
-        return
-    _settle(lambda: not _left_threads(threads) and not (_sockets() - sockets))
-    assert not _left_threads(threads), "threads are still running"
-    assert not _sockets() - sockets, "sockets are still open"
+    shared = request.config.stash.setdefault(SHARED, set())
+
+    def left() -> set[Any]:
+        return _running() - before - shared
+
+    _settle(lambda: not left())
+    assert not left(), "threads are still running, or sockets are still open"
 
 
-def _shares_fixtures(request: pytest.FixtureRequest) -> bool:
-    """Whether the test uses a fixture of ours that lives longer than the test."""
-    used = request._pyfuncitem._fixtureinfo.name2fixturedefs.values()
-    return any(
-        definition.scope != "function"
-        for definitions in used
-        for definition in definitions
-        if not definition.func.__module__.startswith("_pytest")
-    )
+def _running() -> set[Any]:
+    return {*_threads(), *_sockets()}
 
 
-def _left_threads(before: set[threading.Thread]) -> list[threading.Thread]:
-    return [
-        thread
-        for thread in threading.enumerate()
-        if thread not in before and not thread.name.startswith(LASTING_THREADS)
-    ]
+def _threads() -> set[threading.Thread]:
+    running = threading.enumerate()
+    return {thread for thread in running if not thread.name.startswith(LASTING_THREADS)}
 
 
 def _sockets() -> set[str]:

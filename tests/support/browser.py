@@ -93,6 +93,7 @@ class Api:
     def call(self, method: str, path: str, **options: Any) -> Any:
         """Send a request and give its JSON."""
         answer = self.http.request(method, self.url + path, timeout=30, **options)
+        self.http.close()  # no test leaves a socket open
         assert answer.ok, f"{method} {path}: {answer.status_code} {answer.text[:500]}"
         return answer.json() if answer.content else None
 
