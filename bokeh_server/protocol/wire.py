@@ -10,8 +10,7 @@ import orjson
 
 from bokeh_server.errors import InvalidPatch, UnknownModel
 from bokeh_server.protocol.checking import Schema, check_models
-from bokeh_server.protocol.columns import Columns
-from bokeh_server.protocol.contents import MAX_NESTING, Changes, Contents
+from bokeh_server.protocol.contents import Changes, Contents
 from bokeh_server.protocol.docjson import (
     empty_contents,
     read_contents,
@@ -24,7 +23,6 @@ from bokeh_server.protocol.models import Ref, WireModel, Writer
 from bokeh_server.protocol.packing import Buffers
 from bokeh_server.protocol.patches import (
     Patch,
-    invalid_patch,
     parse_json,
     parse_patch,
     without_view_state,
@@ -33,6 +31,7 @@ from bokeh_server.protocol.replacing import replacing_events
 from bokeh_server.protocol.stamps import Stamps
 from bokeh_server.protocol.successors import Graph, Memory, Place, explore
 from bokeh_server.protocol.values import Reader
+from bokeh_server.protocol.writing import newest_values, write_events, write_message
 
 __all__ = ["REPLACED", "Applied", "WireDocument"]
 
@@ -182,32 +181,15 @@ class WireDocument:
         """
         if not self._stamps.covers(seq):
             return None
-        models = self._contents.models
-        events = [
-            self._newest(model_id, attr)
-            for model_id, attr in self._stamps.changed_since(seq)
-            if not model_id or model_id in models
-        ]
-        born = self._stamps.born_since(seq, models)
-        writer = Writer({model_id: models[model_id] for model_id in born})
-        writer.write({"events": events})
-        return writer.text(), writer.buffers
+        born = self._stamps.born_since(seq, self._contents.models)
+        return newest_values(self._contents, self._stamps.changed_since(seq), born)
 
     def newest(self, keys: Iterable[tuple[str, str]]) -> tuple[bytes, dict[str, bytes]]:
         """Give a patch that sets attributes to what they are now; what is gone is left out.
 
         :param keys: model id and attribute, and ``("", "title")``, as in :class:`Applied`.
         """
-        models = self._contents.models
-        writer = Writer({})
-        events = [
-            self._newest(model_id, attr)
-            for model_id, attr in sorted(keys)
-            if (model_id, attr) == ("", "title")
-            or (model_id in models and attr in models[model_id].attributes)
-        ]
-        writer.write({"events": events})
-        return writer.text(), writer.buffers
+        return newest_values(self._contents, sorted(keys))
 
     def model_json(self, model_id: str, *, deep: bool = False) -> dict[str, Any]:
         """Give one model with inline arrays.
@@ -304,8 +286,8 @@ class WireDocument:
         if patch.content is not None and reader.exact and events.exact:
             written: tuple[bytes, dict[str, bytes]] = (patch.content, {})
         else:
-            written = _write_events(events.steps, reader.new)
-        messages = [_message(message, reader.new) for message in events.messages]
+            written = write_events(events.steps, reader.new)
+        messages = [write_message(message, reader.new) for message in events.messages]
         changes = self._change(events.steps, reader.new)
         reborn = any(model_id in self._memory.dropped for model_id in reader.new)
         dropped = self._settle(changes.graph) if changes.graph else []
@@ -371,15 +353,6 @@ class WireDocument:
     def _place(self, model: WireModel, roots: list[str], graph: Graph) -> Place:
         return Place(model.title, _index(roots, model.id), _index(graph.plots, model.id))
 
-    def _newest(self, model_id: str, attr: str) -> dict[str, Any]:
-        if not model_id:
-            return {"kind": "TitleChanged", "title": self.title}
-        model, head = self._contents.models[model_id], {"model": Ref(model_id), "attr": attr}
-        value = model.attributes[attr]
-        if isinstance(value, Columns):
-            return {"kind": "ColumnDataChanged", **head, "data": value, "cols": None}
-        return {"kind": "ModelChanged", **head, "new": value}
-
     def _model(self, model_id: str) -> WireModel:
         model = self._contents.models.get(model_id)
         if model is None:
@@ -394,36 +367,6 @@ def _read_checked(doc: Any, buffers: Buffers, schema: Schema | None) -> Contents
         schema.check_title(new.title)
         check_models(schema, new.models.values())
     return new
-
-
-def _write_events(
-    steps: list[Step], new: Mapping[str, WireModel]
-) -> tuple[bytes, dict[str, bytes]]:
-    # Before anything is applied: a new data source is written as it came, and streamed to after.
-    writer = Writer(new)
-    try:
-        writer.write({"events": [step.event for step in steps]})
-    except TypeError as fault:
-        raise invalid_patch(f"it holds what JSON cannot say ({fault})") from None
-    text = writer.text()
-    if writer.deepest > MAX_NESTING:
-        raise invalid_patch(
-            f"its models are nested more than {MAX_NESTING} levels deep",
-            "Let fewer models refer to each other in a chain",
-        )
-    return text, writer.buffers
-
-
-def _message(event: dict[str, Any], new: Mapping[str, WireModel]) -> dict[str, Any]:
-    writer = Writer(new, inline=True)
-    writer.write(event)
-    value: dict[str, Any] = orjson.loads(writer.text())
-    try:
-        orjson.dumps({"events": [value]})
-    except TypeError as fault:
-        why = f"a message in it is nested too deep ({fault})"
-        raise invalid_patch(why, "Let fewer models refer to each other in a chain") from None
-    return value
 
 
 def _only_document(events: list[dict[str, Any]]) -> Any:
