@@ -32,6 +32,10 @@ _INDEX_POLICY = (
 _PLOT_POLICY = "object-src 'none'; base-uri 'none'; frame-ancestors "
 
 
+#: how Bokeh calls a document that nobody gave a title.
+_NO_TITLE = "Bokeh Application"
+
+
 def add_routes(blueprint: Blueprint) -> None:
     """Add the routes of this module."""
     add = blueprint.add_url_rule
@@ -108,7 +112,7 @@ def _show(docid: str, key: str | None) -> Response:
     document = current_state().engine.open(docid)
     page = render(
         "plot.html",
-        title=identity.title,
+        title=_shown_title(document.page_title(), identity.title),
         docid=docid,
         kind="document" if key is None else "plot",
         public=is_public(),
@@ -119,8 +123,13 @@ def _show(docid: str, key: str | None) -> Response:
     return _page(page, _PLOT_POLICY + _frame_ancestors())
 
 
+def _shown_title(own: str, stored: str) -> str:
+    """The title that its author gave the document, else the one it is stored under."""
+    return stored if own.strip() in ("", _NO_TITLE) else own
+
+
 def page_config(identity: Identity, target: dict[str, Any]) -> dict[str, Any]:
-    """What the page's script needs to know."""
+    """What the page's script needs to know; ``title`` is the one it is stored under."""
     return {
         "root": links().root,
         "docid": identity.docid,

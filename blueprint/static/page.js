@@ -42,14 +42,11 @@ function show_title(title) {
 const NO_TITLE = "Bokeh Application"
 
 function follow_title(session) {
-  let seen = session.document.title()
   const look = () => {
-    const title = session.document.title()
-    if (title !== seen) {
-      seen = title
-      show_title(title === NO_TITLE ? config.title : title)
-    }
+    const own = session.document.title()
+    show_title(own.trim() === "" || own === NO_TITLE ? config.title : own)
   }
+  look()
   session.document.on_change((event) => event.kind === "TitleChanged" && look())
 }
 

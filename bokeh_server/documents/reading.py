@@ -82,6 +82,11 @@ class Readable(Memory):
         with self._steady() as wire:
             return run_blocking(_models, wire, type_name)
 
+    def page_title(self) -> str:
+        """Bokeh's own title of the document, for its pages."""
+        with self._steady() as wire:
+            return wire.title
+
     def roots(self) -> list[str]:
         """The ids of its roots, in order."""
         with self._steady() as wire:

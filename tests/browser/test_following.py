@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from io import BytesIO
 
 import pytest
@@ -145,6 +146,24 @@ def test_a_renamed_document_renames_its_pages(visit: Visit, api: Api, title: str
     api.call("PATCH", f"/bokeh/doc/{docid}/", json={"title": new})
     wait_until(lambda: page.locator("#title").inner_text(), new)
     assert page.title() == new
+
+
+def test_a_title_of_the_author_is_the_same_live_and_loaded(
+    visit: Visit, api: Api, title: str
+) -> None:
+    """What a script calls its document heads its pages; the list has what it is stored under."""
+    docid = api.make(title, document(plot("a")))
+    open_page = open_live(visit, f"{api.url}/bokeh/doc/{docid}/show")
+    for own, shown in [("Later <b>", "Later <b>"), ("Bokeh Application", title), ("", title)]:
+        api.change(docid, {"kind": "TitleChanged", "title": own})
+        wait_until(lambda shown=shown: open_page.locator("#title").inner_text(), shown)
+        later = open_live(visit, f"{api.url}/bokeh/doc/{docid}/show")
+        assert (later.title(), later.locator("#title").inner_text()) == (shown, shown)
+        later.close()
+        source = api.http.get(f"{api.url}/bokeh/doc/{docid}/show").text
+        api.http.close()
+        assert f"<title>{escape(shown)}</title>" in source
+        assert api.call("GET", f"/bokeh/doc/{docid}/")["title"] == title
 
 
 def test_a_deleted_document_says_so(visit: Visit, api: Api, title: str) -> None:

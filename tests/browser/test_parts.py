@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from bokeh.document import Document
 from bokeh.layouts import column
 from bokeh.models import Slider
@@ -11,6 +12,8 @@ from bokeh.plotting import figure
 from playwright.sync_api import Page
 
 from support.browser import Api, take_out, wait_live, wait_until
+
+pytestmark = pytest.mark.browser
 
 Visit = Callable[[str], Page]
 
