@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-import uuid
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,9 +15,9 @@ from bokeh.document import Document
 from bokeh.model import Model
 
 from bokeh_server.client._applying import merge_content
-from bokeh_server.client._catalogue import Documents
-from bokeh_server.client._homes import Home, Occupants, home_of, note_home
+from bokeh_server.client._homes import Home, home_of, note_home
 from bokeh_server.client._ids import make_unique, use_unique_ids
+from bokeh_server.client._sending import Sending
 from bokeh_server.client._websocket import WebSocket
 from bokeh_server.client.batches import (
     changes_batch,
@@ -27,15 +26,12 @@ from bokeh_server.client.batches import (
     needs_content,
     reaction_batch,
 )
-from bokeh_server.client.link import Batch, Link
+from bokeh_server.client.link import Link
 from bokeh_server.client.subscription import Subscription
 from bokeh_server.errors import (
     BokehServerError,
-    Conflict,
     ConnectionFailed,
-    InvalidPatch,
     ServerFault,
-    UnknownModel,
 )
 from bokeh_server.protocol.packing import unpack
 
@@ -47,7 +43,7 @@ __all__ = ["Session"]
 Links = weakref.WeakKeyDictionary[Document, weakref.WeakValueDictionary[str, Link]]
 
 
-class Session(Documents):
+class Session(Sending):
     """A script's way to the documents of one server.
 
     Changes are sent by :meth:`store_objects` and :meth:`store_document`,
@@ -85,9 +81,7 @@ class Session(Documents):
     ) -> None:
         super().__init__(name, root_url, userapikey, username, load_from_config, configdir)
         self.lock = threading.RLock()
-        self.origin = uuid.uuid4().hex
         self._links: Links = weakref.WeakKeyDictionary()
-        self._occupants = Occupants()
         self._loose: dict[str, set[str]] = {}
         self._subscriptions: set[Subscription] = set()
         use_unique_ids()
@@ -245,49 +239,6 @@ class Session(Documents):
         self._loose.setdefault(self.used(), set()).update(model.id for model in found)
         return found
 
-    def _send(self, link: Link, batch: Batch | None) -> list[Model]:
-        if batch is None:
-            return []
-        link.unconfirmed = batch
-        self._confirm(link)
-        return batch.models
-
-    def _confirm(self, link: Link) -> None:
-        """Send what waits for an answer; with its old key, so that it is stored once."""
-        batch = link.unconfirmed
-        if batch is None:
-            return
-        method, part = ("PUT", "content") if batch.kind == "content" else ("POST", "changes")
-        url = self.http.url("doc", link.docid, part)
-        try:
-            answer = self.http.send(method, url, batch.body, batch.key, self.origin)
-        except (ConnectionFailed, ServerFault):
-            raise
-        except BokehServerError as error:
-            link.unconfirmed = None
-            link.refuse(batch)
-            _advise(error)
-            raise
-        link.unconfirmed = None
-        self._occupants.note(link)
-        before, link.seq = link.seq, max(link.seq, int(answer["seq"]))
-        if batch.kind == "content":
-            link.complete = True
-        elif link.seq != before + 1:
-            link.complete = link.complete and link.seq == before
-            self._check_not_replaced(link)
-
-    def _check_not_replaced(self, link: Link) -> None:
-        """Somebody else has written too; a server drops changes to models that are gone."""
-        mine = {root.id for root in link.document.roots if link.knows(root)}
-        if mine and mine.isdisjoint(self.info(link.docid)["roots"]):
-            error = Conflict(
-                f"store changes of {link.title!r}",
-                "another program has replaced the document meanwhile",
-            )
-            _advise(error)
-            raise error
-
     # -- loading
 
     def load_document(self, doc: Document) -> None:
@@ -411,11 +362,3 @@ class Session(Documents):
 def _raise_first(errors: list[Exception]) -> None:
     if errors:
         raise errors[0]
-
-
-def _advise(error: BokehServerError) -> None:
-    if isinstance(error, InvalidPatch | UnknownModel | Conflict):
-        error.add_note(
-            "If another program has replaced the document, "
-            "store_document(doc, dirty_only=False) publishes this one again."
-        )

@@ -1,0 +1,85 @@
+"""Sending what is stored: one batch after the other, each of them stored once."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from bokeh.model import Model
+
+from bokeh_server.client._catalogue import Documents
+from bokeh_server.client._homes import Occupants
+from bokeh_server.client.link import Batch, Link
+from bokeh_server.errors import (
+    BokehServerError,
+    Conflict,
+    ConnectionFailed,
+    InvalidPatch,
+    ServerFault,
+    UnknownModel,
+)
+
+__all__ = ["Sending"]
+
+
+class Sending(Documents):
+    """The documents of one server, and how batches get there.
+
+    :ivar origin: marks what this session sends, so that it is not sent back.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.origin = uuid.uuid4().hex
+        self._occupants = Occupants()
+
+    def _send(self, link: Link, batch: Batch | None) -> list[Model]:
+        if batch is None:
+            return []
+        link.unconfirmed = batch
+        self._confirm(link)
+        return batch.models
+
+    def _confirm(self, link: Link) -> None:
+        """Send what waits for an answer; with its old key, so that it is stored once."""
+        batch = link.unconfirmed
+        if batch is None:
+            return
+        method, part = ("PUT", "content") if batch.kind == "content" else ("POST", "changes")
+        url = self.http.url("doc", link.docid, part)
+        try:
+            answer = self.http.send(method, url, batch.body, batch.key, self.origin)
+        except (ConnectionFailed, ServerFault):
+            raise
+        except BokehServerError as error:
+            link.unconfirmed = None
+            link.refuse(batch)
+            _advise(error)
+            raise
+        link.unconfirmed = None
+        self._occupants.note(link)
+        before, link.seq = link.seq, max(link.seq, int(answer["seq"]))
+        if batch.kind == "content":
+            link.complete = True
+        elif link.seq != before + 1:
+            link.complete = link.complete and link.seq == before
+            self._check_not_replaced(link)
+
+    def _check_not_replaced(self, link: Link) -> None:
+        """Somebody else has written too; a server drops changes to models that are gone."""
+        mine = {root.id for root in link.document.roots if link.knows(root)}
+        if mine and mine.isdisjoint(self.info(link.docid)["roots"]):
+            error = Conflict(
+                f"store changes of {link.title!r}",
+                "another program has replaced the document meanwhile",
+            )
+            _advise(error)
+            raise error
+
+
+def _advise(error: BokehServerError) -> None:
+    if isinstance(error, InvalidPatch | UnknownModel | Conflict):
+        error.add_note(
+            "If another program has replaced the document, "
+            "store_document(doc, dirty_only=False) publishes this one again."
+        )
