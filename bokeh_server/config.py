@@ -122,10 +122,10 @@ class Settings:
         parsers.directory, _UNSET_PATH, "Directory for the database and the secret key"
     )
     allow_websocket_origin: tuple[str, ...] = _declare(
-        parsers.names, (), "HOST[:PORT] of a page elsewhere that may open WebSockets; * matches"
+        parsers.hosts, (), "HOST[:PORT] of a page elsewhere that may open WebSockets; * matches"
     )
     trusted_host: tuple[str, ...] = _declare(
-        parsers.names, (), "Host name under which this server answers, besides localhost"
+        parsers.hosts, (), "Host name under which this server answers, besides localhost"
     )
     trusted_proxies: int = _declare(
         parsers.count,

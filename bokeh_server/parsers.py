@@ -16,6 +16,7 @@ __all__ = [
     "count",
     "directory",
     "flag",
+    "hosts",
     "level",
     "names",
     "path",
@@ -31,6 +32,7 @@ Parser = Callable[[object], Any]
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 _UNITS = {"": 1, "b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30}
+_HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s\[\]@:/?#\\]+)(?::([0-9]{1,5}|\*))?")
 _WORDS = {"1": True, "true": True, "yes": True, "on": True}
 _WORDS |= {"0": False, "false": False, "no": False, "off": False, "": False}
 
@@ -132,3 +134,15 @@ def names(value: object) -> tuple[str, ...]:
         if re.search(r"\s", name):
             raise ValueError(f"{name!r} has a space in it")
     return tuple(name for name in found if name)
+
+
+def hosts(value: object) -> tuple[str, ...]:
+    """``HOST[:PORT]``, several as :func:`names`; ``*`` stands for a part, or for any port."""
+    found = names(value)
+    for host in found:
+        match = _HOST.fullmatch(host)
+        if match is None or ((match[2] or "").isdigit() and int(match[2]) > 65535):
+            raise ValueError(
+                f"{host!r} is not HOST[:PORT]; write it without http:// and without a path"
+            )
+    return found

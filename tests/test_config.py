@@ -10,6 +10,7 @@ import pytest
 from bokeh_server import config
 from bokeh_server.config import Settings, hide_password, load_settings
 from bokeh_server.errors import ConfigurationError
+from bokeh_server.sockets.origin import check_origin
 
 
 def load(tmp_path: Path, toml: str = "", **environ: str) -> Settings:
@@ -73,6 +74,13 @@ def test_every_spelling_of_a_prefix_is_the_same(given: str, prefix: str) -> None
         ("allow_websocket_origin", 5),
         ("allow_websocket_origin", "a b"),
         ("allow_websocket_origin", [1]),
+        ("allow_websocket_origin", "http://foo/bar"),
+        ("allow_websocket_origin", "http://foo"),
+        ("allow_websocket_origin", "foo/bar"),
+        ("allow_websocket_origin", "foo:http"),
+        ("allow_websocket_origin", "foo:70000"),
+        ("allow_websocket_origin", "::1"),
+        ("trusted_host", "https://foo"),
         ("data_dir", ""),
         ("data_dir", 5),
         ("database", 5),
@@ -167,6 +175,18 @@ def test_a_list_in_the_environment_has_commas() -> None:
     environ = {"BOKEH_SERVER_ALLOW_WEBSOCKET_ORIGIN": "a.example, *.b.example:443,"}
     settings = load_settings(environ=environ)
     assert settings.allow_websocket_origin == ("a.example", "*.b.example:443")
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["*", "foo", "foo:*", "*.foo.example:443", "[::1]:5006", "[::1]", "bücher.example", "f_o"],
+)
+def test_hosts_that_can_match_are_taken(host: str) -> None:
+    """Whatever is taken for a host of pages is one to which some origin belongs."""
+    assert load_settings({"allow_websocket_origin": [host]}).allow_websocket_origin == (host,)
+    name = host.replace("*:", "a:").replace("*.", "a.").replace(":*", ":8080")
+    origin = f"http://{'a' if name == '*' else name}"
+    assert check_origin(origin, "other.example", [host])
 
 
 def test_settings_of_an_embedding_app() -> None:

@@ -30,7 +30,7 @@ _METAVARS: dict[parsers.Parser, str] = {
     parsers.prefix: "PATH",
     parsers.path: "FILE",
     parsers.directory: "DIR",
-    parsers.names: "HOST",
+    parsers.hosts: "HOST",
 }
 
 
@@ -45,7 +45,7 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
         # the values are read by the settings' own parsers, so that messages are the same everywhere
         type=str,
         default=None,
-        multiple=setting.parse is parsers.names,
+        multiple=setting.parse is parsers.hosts,
         metavar=_METAVARS.get(setting.parse, "TEXT"),
         help=shown,
     )
