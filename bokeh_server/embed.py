@@ -13,6 +13,16 @@ from bokeh_server.errors import UnknownModel
 
 __all__ = ["autoload_server"]
 
+#: what stands in place of a plot whose server is away: there is no script of ours then.
+#: (In a handler in HTML, ``URL`` alone is that of the document.)
+_ON_ERROR = (
+    "const note = document.createElement('p'); note.setAttribute('role', 'alert'); "
+    "note.textContent = 'This plot could not be loaded: ' + new window.URL(this.src).origin + "
+    "' does not deliver it. Reload the page to try again.'; "
+    "if (document.body?.contains(this)) { this.replaceWith(note) } "
+    "else { (document.body ?? document.documentElement).append(note) }"
+)
+
 
 def autoload_server(model: Model, session: Session, public: bool = False) -> str:
     """A ``<script>`` tag that shows a stored object, live, in a page of any site.
@@ -27,7 +37,8 @@ def autoload_server(model: Model, session: Session, public: bool = False) -> str
     element = make_globally_unique_css_safe_id()
     arguments = {"docid": docid, "modelid": model.id} | ({"public": "true"} if public else {})
     url = f"{session.http.url('autoload.js', element)}?{urlencode(arguments)}"
-    return f'<script src="{escape(url)}" id="{element}" async></script>'
+    failed = escape(_ON_ERROR)
+    return f'<script src="{escape(url)}" id="{element}" async onerror="{failed}"></script>'
 
 
 def _check_stored(model: Model, session: Session, docid: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,6 +13,8 @@ from bokeh.models import Slider
 from bokeh.plotting import figure
 from playwright.sync_api import Page, expect
 
+from bokeh_server.client import Session
+from bokeh_server.embed import autoload_server
 from support.browser import Api, take_out, wait_until
 
 pytestmark = pytest.mark.browser
@@ -212,3 +215,29 @@ def test_an_embed_outlives_a_lost_connection(
     value = "Bokeh.documents[0].get_model_by_name('amount').value"
     wait_until(lambda: page.evaluate(value), 6)
     expect(page.get_by_role("status")).to_be_hidden()
+
+
+def test_a_tag_says_when_its_server_is_away(visit: Visit, api: Api, site: Site, title: str) -> None:
+    """Without any script of ours, a message stands where the tag is, and nothing else changes."""
+    plot = figure(width=300, height=200)
+    session = Session(title, api.url, load_from_config=False)
+    session.use_doc(title)
+    session.store_document(document_of(plot))
+    found = autoload_server(plot, session)
+    session.close()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        away = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    body = f"<p>before</p>{found.replace(api.url, away)}<p>after</p>"
+    page = visit(site.add("/away", body))
+    page.wait_for_selector("p:has-text('before') + [role=alert] + p:has-text('after')")
+    assert f"{away} does not deliver it" in page.locator("[role=alert]").inner_text()
+    there = visit(site.add("/there", f"<p>before</p>{found}<p>after</p>"))
+    wait_until(lambda: canvases(there), 1)
+    assert there.locator("[role=alert]").count() == 0
+
+
+def document_of(plot: figure) -> Document:
+    """A document of one plot."""
+    made = Document()
+    made.add_root(plot)
+    return made
