@@ -164,14 +164,6 @@ class DocumentStore:
         with self._database.write(f"publish document {docid}") as connection:
             return _set(connection, docid, published=published)
 
-    def set_plots(self, docid: str, plots: int) -> DocumentRecord:
-        """Note how many plots a document shows.
-
-        :raises UnknownDocument: there is no such document.
-        """
-        with self._database.write(f"count the plots of document {docid}") as connection:
-            return _set(connection, docid, plots=plots)
-
 
 def _insert(connection: Connection, docid: str, owner_id: int, title: str) -> None:
     now = utc_now()

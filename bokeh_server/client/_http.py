@@ -76,12 +76,6 @@ class Http:
         """What is sent with every request."""
         return {str(key): str(value) for key, value in self._session.headers.items()}
 
-    def set_header(self, name: str, value: str | None) -> None:
-        """Send a header with every request, or no more."""
-        self._session.headers.pop(name, None)
-        if value is not None:
-            self._session.headers[name] = value
-
     def url(self, *path: str, slash: bool = False) -> str:
         """An address below ``bokeh/``; every part is quoted."""
         tail = "/".join(quote(part, safe="") for part in path)

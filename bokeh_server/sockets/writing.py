@@ -108,11 +108,6 @@ class WritingHalf:
     # ---- for handlers ----
 
     @property
-    def is_open(self) -> bool:
-        """Whether messages may still be sent."""
-        return self._state == OPEN
-
-    @property
     def limits(self) -> Limits:
         """What the peer may send and how long it may take."""
         return self._loop.limits
