@@ -297,15 +297,28 @@ export class LiveSession {
 
   _incoming(message, apply) {
     const finish = this._ranges.incoming(message.content.events, this.document)
+    const unsent = new Set(this.document._new_models)
     try {
       apply(message)
       finish()
+      this._know_again(unsent)
     } catch (error) {
       console.error("a change could not be shown; the document is pulled again", error)
       this._pull_again()
       return
     }
     this._tell("patched")
+  }
+
+  // BokehJS takes models that the server sent for its own new ones, until it next sends something:
+  // a page that only looks would keep all that a script ever replaced.
+  _know_again(unsent) {
+    const fresh = this.document._new_models
+    for (const model of fresh) {
+      if (!unsent.has(model)) {
+        fresh.delete(model)
+      }
+    }
   }
 
   _pull_again() {

@@ -80,6 +80,22 @@ def test_the_page_of_a_plot_follows_its_successor(
     assert middle_pixel(again) == (255, 0, 0)
 
 
+def test_a_page_that_only_looks_keeps_little_of_what_was_replaced(
+    visit: Visit, api: Api, title: str
+) -> None:
+    """BokehJS would take each model that a script sends for one of its own, not yet sent."""
+    docid = api.make(title, document(plot("one")))
+    page = open_live(visit, f"{api.url}/bokeh/doc/{docid}/show?public=true")
+    for _ in range(5):
+        new = plot("next")
+        api.replace(docid, document(new))
+        wait_until(
+            lambda: page.evaluate("Bokeh.documents[0].roots().map(root => root.id)"), [new.id]
+        )
+    kept = page.evaluate("[...Bokeh.documents[0]._new_models].map(model => model.type)")
+    assert len(kept) < 5 * len(new.references()) / 4, kept
+
+
 def test_a_plot_within_a_layout_is_shown_alone(visit: Visit, api: Api, title: str) -> None:
     """The page of one plot of a layout shows nothing else; a widget has a page, too."""
     text = TextInput(name="text", value="hello")

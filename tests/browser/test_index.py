@@ -134,7 +134,7 @@ def test_the_list_polls_where_sockets_do_not_get_through(visit: Visit, own_api: 
     page.goto(own_api.url + "/")
     own_api.make("polled")
     wait_until(lambda: titles(page), ["polled"])
-    assert page.locator("html").get_attribute("data-connection") == "polling"
+    expect(page.locator("html")).to_have_attribute("data-connection", "polling")
 
 
 def test_an_error_page_leads_back(visit: Visit, own_api: Api, problems: list[str]) -> None:

@@ -62,6 +62,7 @@ def show(visit: Visit, api: Api, scene: Scene, what: str = "show") -> Page:
 
 def drag(page: Page, selector: str, by: tuple[int, int], start: tuple[float, float]) -> None:
     """Drag the mouse within an element, from a point given in fractions of its size."""
+    page.bring_to_front()  # one in the background misses gestures
     box = page.locator(selector).first.bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] * start[0], box["y"] + box["height"] * start[1]
