@@ -15,6 +15,7 @@ from bokeh_server.protocol.models import inline_buffers
 from bokeh_server.protocol.packing import unpack
 
 if TYPE_CHECKING:
+    from bokeh_server.protocol import Patch
     from bokeh_server.storage import ChangeRecord, ChangeStore
 
 __all__ = ["add_routes"]
@@ -35,17 +36,22 @@ def add_routes(blueprint: Blueprint) -> None:
 def _append(docid: str) -> Response:
     writable(docid)
     patch = read_patch()
-    seq = (
-        current_state()
-        .engine.open(docid)
-        .apply(
-            patch,
-            actor=user_name(),
-            origin=short_header("Bokeh-Origin"),
-            key=short_header("Idempotency-Key"),
-        )
+    document = current_state().engine.open(docid)
+    seq = document.apply(
+        patch,
+        actor=user_name(),
+        origin=short_header("Bokeh-Origin"),
+        key=short_header("Idempotency-Key"),
     )
-    return jsonify(seq=seq)
+    gone = document.gone(_targets(patch))
+    return jsonify(seq=seq, gone=gone) if gone else jsonify(seq=seq)
+
+
+def _targets(patch: Patch) -> list[str]:
+    """The models that events change, which a document may have had and dropped."""
+    models = [event.get("model") for event in patch.events if "attr" in event]
+    ids = (model.get("id") for model in models if isinstance(model, dict))
+    return sorted({model_id for model_id in ids if isinstance(model_id, str)})
 
 
 def _read(docid: str) -> Response:

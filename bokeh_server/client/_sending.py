@@ -61,7 +61,7 @@ class Sending(Documents):
         before, link.seq = link.seq, max(link.seq, int(answer["seq"]))
         if batch.kind == "content":
             link.complete = True
-        elif link.seq != before + 1:
+        elif link.seq != before + 1 or answer.get("gone"):
             link.complete = link.complete and link.seq == before
             self._check_not_replaced(link)
 

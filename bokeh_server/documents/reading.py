@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -71,6 +71,11 @@ class Readable(Memory):
         """
         with self._steady() as wire:
             return run_blocking(_model, wire, model_id, deep)
+
+    def gone(self, model_ids: Iterable[str]) -> list[str]:
+        """Those of some models that are not there, what is on its way included; never waits."""
+        wire = self._wire
+        return [] if wire is None else [each for each in model_ids if each not in wire.models]
 
     def type_of(self, model_id: str) -> str | None:
         """The type of a model; ``None`` where there is none of this id."""

@@ -145,6 +145,17 @@ def test_changes_are_appended_and_read(client: FlaskClient, docid: str) -> None:
     assert client.get(f"/bokeh/doc/{docid}/changes?after=9").get_json()["changes"] == []
 
 
+def test_a_change_of_a_model_that_is_gone_says_so(client: FlaskClient, docid: str) -> None:
+    """Bokeh drops such a change without a word; whoever sent it must not take it for stored."""
+    plot = plot_of(client, docid)["id"]
+    other = Document()
+    other.add_root(ColumnDataSource())
+    content = {"doc": other.to_json(deferred=False)}
+    assert client.put(f"/bokeh/doc/{docid}/content", json=content).get_json() == {"seq": 2}
+    answer = events(client, docid, changed(plot, "width", 5)).get_json()
+    assert answer == {"seq": 2, "gone": [plot]}
+
+
 @pytest.mark.parametrize("query", ["after=-1", "after=x", "limit=1001", "after=1e9", "after=٣"])
 def test_places_in_the_log_that_cannot_be(client: FlaskClient, docid: str, query: str) -> None:
     """A place or limit that is no number, or too large, is a clear 400."""

@@ -278,15 +278,12 @@ def test_replaced_document_is_told(session: Session, other: Session) -> None:
     session.store_document(mine)
     other.store_document(theirs)
 
-    def stores() -> None:
-        for number in range(3):
-            source.data["y"] = [number]
-            session.store_objects(source)
-
+    source.data["y"] = [2]
     with pytest.raises(Conflict, match="replaced"):
-        stores()
+        session.store_objects(source)
     session.store_document(mine, dirty_only=False)
-    stores()
+    source.data["y"] = [3]
+    assert session.store_objects(source)
 
 
 def test_embedding(session: Session) -> None:
