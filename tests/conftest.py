@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import tempfile
 import threading
 import time
@@ -25,6 +26,9 @@ for _name in [name for name in os.environ if name.startswith(("BOKEH_", "XDG_"))
     del os.environ[_name]
 os.environ["HOME"] = _home.name
 os.environ["BOKEH_BROWSER"] = "none"
+
+# A shell starts what it runs in the background deaf to Ctrl-C, and children inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_unconfigure() -> None:
