@@ -35,7 +35,8 @@ def run_suite(tmp_path: Path, **env: str) -> str:
     """Run the suite with the conftest of this project; what pytest prints."""
     (tmp_path / "conftest.py").write_text((ROOT / "tests/conftest.py").read_text())
     (tmp_path / "test_small.py").write_text(SUITE)
-    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers =\n  browser\n  postgresql\n")
+    settings = f"[pytest]\npythonpath = {ROOT / 'tests'}\nmarkers =\n  browser\n  postgresql\n"
+    (tmp_path / "pytest.ini").write_text(settings)
     environ = {name: value for name, value in os.environ.items() if name != "CI"} | env
     command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider", str(tmp_path)]
     return subprocess.run(
