@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 MARK = b'"PATCH-DOC"'
+PING = 0x89
 
 
 @dataclass(slots=True)
@@ -91,6 +92,10 @@ class Socket:
             frames.append(head + b"\0\0\0\0" + text)
         self.sock.sendall(b"".join(frames))
 
+    def pong(self, payload: bytes) -> None:
+        """Answer a ping, as every WebSocket client does."""
+        self.sock.send(bytes([0x8A, 0x80 | len(payload)]) + b"\0\0\0\0" + payload)
+
     def request(self, msgtype: str, content: bytes = b"{}") -> dict[str, object]:
         """Send a message and return the content of its reply."""
         msgid = os.urandom(8).hex()
@@ -139,6 +144,8 @@ class Crowd:
             viewer: Socket = key.data
             chunk = viewer.sock.recv(1 << 16)
             assert chunk, "the server dropped a viewer"
+            if chunk[0] == PING:
+                viewer.pong(chunk[2 : 2 + chunk[1]])
             found = (viewer.buffer[-len(MARK) + 1 :] + chunk).count(MARK)
             viewer.received += found
             self.total += found
