@@ -149,8 +149,8 @@ class Crowd:
             found = (viewer.buffer[-len(MARK) + 1 :] + chunk).count(MARK)
             viewer.received += found
             self.total += found
-            if each is not None and found:
-                each(chunk)
+            if each is not None:
+                each(chunk)  # a message may come in several chunks, its content after its mark
             viewer.buffer = chunk[-len(MARK) :]
 
     def wait_for(
