@@ -14,9 +14,9 @@ from typing import Protocol
 
 from bokeh_server.blocking import run_blocking
 from bokeh_server.documents.limits import Limits
+from bokeh_server.documents.worker import Worker
 from bokeh_server.errors import BokehServerError, ServerFault, StorageUnavailable
 from bokeh_server.storage import Clash, NewChange, Outcome, Stored
-from bokeh_server.storage.forks import ForkGuard
 
 __all__ = ["Committer", "Pending"]
 
@@ -76,7 +76,7 @@ class Pending:
         return error
 
 
-class Committer:
+class Committer(Worker):
     """Takes changes from any thread and writes them from one.
 
     :param append: :meth:`bokeh_server.storage.ChangeStore.append`.
@@ -93,13 +93,11 @@ class Committer:
         self._append = append
         self._limits = limits
         self._committed = committed
-        self._closing = False
-        self._fork = ForkGuard(self._reset)
+        super().__init__("bokeh-server-committer")
 
     def _reset(self) -> None:
+        super()._reset()
         self._waiting: deque[Pending] = deque()
-        self._wakeup = threading.Condition()
-        self._thread: threading.Thread | None = None
 
     def submit(self, pending: Pending) -> None:
         """Have a change written; returns at once.
@@ -113,24 +111,12 @@ class Committer:
                     "store a change", "the server is stopping", "Try again in a moment"
                 )
             self._waiting.append(pending)
-            if self._thread is None:
-                self._thread = self._start()
+            self._start()
             self._wakeup.notify()
 
     def close(self) -> None:
         """Write what waits, then stop; later changes are refused."""
-        self._fork.check()
-        with self._wakeup:
-            self._closing = True
-            self._wakeup.notify()
-            thread = self._thread
-        if thread is not None:
-            thread.join()
-
-    def _start(self) -> threading.Thread:
-        thread = threading.Thread(target=self._run, name="bokeh-server-committer", daemon=True)
-        thread.start()
-        return thread
+        super().close()
 
     def _run(self) -> None:
         while group := self._take():

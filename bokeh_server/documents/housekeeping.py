@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
@@ -11,9 +10,9 @@ from datetime import UTC, datetime
 from bokeh_server.blocking import run_blocking
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.live import LiveDocument
+from bokeh_server.documents.worker import Worker
 from bokeh_server.errors import BokehServerError
 from bokeh_server.storage import Store
-from bokeh_server.storage.forks import ForkGuard
 
 __all__ = ["Housekeeper"]
 
@@ -36,7 +35,7 @@ class Clock:
         return True
 
 
-class Housekeeper:
+class Housekeeper(Worker):
     """Looks after the documents in memory, in a thread of its own.
 
     :param loaded: gives the documents in memory.
@@ -60,23 +59,17 @@ class Housekeeper:
         self._unload = unload
         self._heard = heard
         self._gone = gone
-        self._closing = False
-        self._fork = ForkGuard(self._reset)
+        super().__init__("bokeh-server-housekeeper")
 
     def _reset(self) -> None:
-        self._wakeup = threading.Condition()
+        super()._reset()
         self._errands: dict[LiveDocument, None] = {}
-        self._thread: threading.Thread | None = None
 
     def start(self) -> None:
         """Start the thread unless it runs."""
         self._fork.check()
         with self._wakeup:
-            if self._thread is None and not self._closing:
-                self._thread = threading.Thread(
-                    target=self._run, name="bokeh-server-housekeeper", daemon=True
-                )
-                self._thread.start()
+            self._start()
 
     def look_at(self, document: LiveDocument) -> None:
         """Look at a document soon; returns at once."""
@@ -86,13 +79,7 @@ class Housekeeper:
 
     def close(self) -> None:
         """Stop, after what it is doing."""
-        self._fork.check()
-        with self._wakeup:
-            self._closing = True
-            self._wakeup.notify()
-            thread = self._thread
-        if thread is not None:
-            thread.join()
+        super().close()
 
     def _run(self) -> None:
         limits = self._limits

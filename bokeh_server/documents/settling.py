@@ -8,14 +8,13 @@ change for a moment: sooner, and a slider would jump back under the finger that 
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections.abc import Iterable
 from typing import Protocol
 
 from bokeh_server.documents.history import Key
+from bokeh_server.documents.worker import Worker
 from bokeh_server.errors import BokehServerError
-from bokeh_server.storage.forks import ForkGuard
 
 __all__ = ["Settler"]
 
@@ -41,7 +40,7 @@ class _Due:
         self.keys: set[Key] = set()
 
 
-class Settler:
+class Settler(Worker):
     """Waits for senders to be quiet, in a thread that starts with the first edits that cross.
 
     :param quiet_seconds: a sender that made no change for so long is told the newest values.
@@ -49,13 +48,11 @@ class Settler:
 
     def __init__(self, quiet_seconds: float) -> None:
         self._quiet_seconds = quiet_seconds
-        self._closing = False
-        self._fork = ForkGuard(self._reset)
+        super().__init__("bokeh-server-settler")
 
     def _reset(self) -> None:
-        self._wakeup = threading.Condition()
+        super()._reset()
         self._due: dict[tuple[Unsettled, str], _Due] = {}
-        self._thread: threading.Thread | None = None
 
     def note(
         self, document: Unsettled, origin: str, keys: Iterable[Key], *, crossed: bool, rows: bool
@@ -80,21 +77,9 @@ class Settler:
             self._start()
             self._wakeup.notify()
 
-    def _start(self) -> None:
-        if self._thread is None and not self._closing:
-            name = "bokeh-server-settler"
-            self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-            self._thread.start()
-
     def close(self) -> None:
         """Stop; who is not put right yet pulls when it connects again."""
-        self._fork.check()
-        with self._wakeup:
-            self._closing = True
-            self._wakeup.notify()
-            thread = self._thread
-        if thread is not None:
-            thread.join()
+        super().close()
 
     def _run(self) -> None:
         while not self._closing:
