@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -46,7 +47,7 @@ def _http(method: str, url: str, body: bytes = b"", **headers: str) -> bytes:
 
 
 @dataclass
-class Contender:
+class Contender(ABC):
     """A running server: how its viewers connect and how a patch is published."""
 
     name: str
@@ -77,9 +78,9 @@ class Contender:
         viewer.pull()
         return viewer
 
+    @abstractmethod
     def publish(self, data: dict[str, list[float]]) -> None:
         """Replace the source's columns; returns when the server says that it has done so."""
-        raise NotImplementedError
 
     def event(self, data: dict[str, list[float]]) -> bytes:
         """The content of a PATCH-DOC that replaces the columns."""
