@@ -8,8 +8,8 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,38 +17,53 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from bokeh_server.storage import Store
 from support.programs import postgresql_path
 
 __all__ = ["Postgresql", "postgresql_server", "running_postgresql"]
 
 #: fsync is off because these tests kill our processes, never the database's machine.
 SETTINGS = ("listen_addresses=", "fsync=off", "max_connections=60", "shared_buffers=16MB")
+#: the database that others are copied from.
+READY = "bokeh_ready"
 
 
 class Postgresql:
     """A running server.
 
     :ivar directory: where its socket is.
+
+    :param settings: what is not as PostgreSQL has it by default.
     """
 
-    def __init__(self, directory: Path, binaries: Path) -> None:
+    def __init__(self, directory: Path, binaries: Path, settings: Sequence[str] = SETTINGS) -> None:
         self.directory = directory
         self._binaries = binaries
+        self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
+        self._has_template = False
 
     def url(self, database: str) -> str:
         """The URL of one of its databases."""
         return f"postgresql://postgres@/{database}?host={self.directory}"
 
     @contextmanager
-    def database(self) -> Iterator[str]:
+    def database(self, template: str = "template1") -> Iterator[str]:
         """The URL of a fresh database, dropped afterwards."""
         name = f"test_{uuid4().hex}"
-        self._admin(f"CREATE DATABASE {name}")
+        self._admin(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
             yield self.url(name)
         finally:
             self._admin(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def ready_database(self) -> AbstractContextManager[str]:
+        """As :meth:`database`, with this release's tables, which are made once and copied."""
+        if not self._has_template:
+            self._admin(f"CREATE DATABASE {READY}")
+            Store.open(self.url(READY)).close()
+            self._has_template = True
+        return self.database(READY)
 
     def _admin(self, statement: str) -> None:
         with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
@@ -62,7 +77,7 @@ class Postgresql:
     def start(self) -> None:
         """Start it and wait until it answers."""
         command = ["-D", str(self.directory / "data"), "-k", str(self.directory)]
-        for setting in SETTINGS:
+        for setting in self._settings:
             command += ["-c", setting]
         with (self.directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
