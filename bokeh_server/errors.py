@@ -12,9 +12,11 @@
     │   │   └── OriginRefused       a WebSocket from a page of another site
     │   ├── NotFound                404
     │   │   ├── UnknownDocument
-    │   │   └── UnknownModel
+    │   │   ├── UnknownModel
+    │   │   └── UnknownRevision
     │   ├── Conflict                409
     │   │   └── TitleTaken
+    │   ├── NoLongerKept            410
     │   └── TooLarge                413
     ├── ServerFault                 the server cannot (5xx): try again later
     │   ├── StorageUnavailable      503
@@ -40,6 +42,7 @@ __all__ = [
     "Forbidden",
     "InvalidMessage",
     "InvalidPatch",
+    "NoLongerKept",
     "NotAuthenticated",
     "NotFound",
     "OriginRefused",
@@ -51,6 +54,7 @@ __all__ = [
     "TooLarge",
     "UnknownDocument",
     "UnknownModel",
+    "UnknownRevision",
 ]
 
 
@@ -138,6 +142,19 @@ class UnknownModel(NotFound):
     """The document has no model of this id or name."""
 
     code = "unknown_model"
+
+
+class UnknownRevision(NotFound):
+    """The document has no change of this number yet."""
+
+    code = "unknown_revision"
+
+
+class NoLongerKept(CallerError):
+    """A change or revision that was there, and is older than what is kept."""
+
+    status = 410
+    code = "no_longer_kept"
 
 
 class Conflict(CallerError):

@@ -69,11 +69,6 @@ _AFTER = (
     .where(_changes.c.docid == bindparam("docid"), _changes.c.seq > bindparam("seq"))
     .order_by(_changes.c.seq)
 )
-_SIZES = (
-    select(_changes.c.seq, func.length(_changes.c.body))
-    .where(_changes.c.docid == bindparam("docid"), _changes.c.seq > bindparam("seq"))
-    .order_by(_changes.c.seq)
-)
 _BY_KEY = select(*_COLUMNS).where(
     _changes.c.docid == bindparam("docid"), _changes.c.key == bindparam("key")
 )
@@ -108,21 +103,53 @@ class ChangeStore:
             return [_record(row) for row in rows]
 
     def page(
-        self, docid: str, seq: int, *, limit: int, size: int
+        self,
+        docid: str,
+        seq: int,
+        *,
+        limit: int,
+        size: int,
+        before: int | None = None,
+        newest: bool = False,
     ) -> tuple[list[ChangeRecord], bool]:
         """The changes after ``seq``, oldest first, as many as fit, but at least one.
 
         :param limit: most changes; 0 for none.
         :param size: most bytes of their bodies.
-        :returns: the changes, and whether there are more after them.
+        :param before: only changes of lower numbers.
+        :param newest: newest first.
+        :returns: the changes, and whether there are more after them, in that order.
         """
+        within = [_changes.c.docid == docid, _changes.c.seq > seq]
+        if before is not None:
+            within.append(_changes.c.seq < before)
+        order = _changes.c.seq.desc() if newest else _changes.c.seq
+        sizes = select(_changes.c.seq, func.length(_changes.c.body)).where(*within).order_by(order)
         with self._database.read(f"read the changes of document {docid}") as connection:
-            values = {"docid": docid, "seq": seq}
-            sizes = connection.execute(_SIZES.limit(limit + 1), values).all()
-            last = _last_that_fits([(row[0], row[1]) for row in sizes[:limit]], size)
-            query = _AFTER.where(_changes.c.seq <= last)
-            records = [_record(row) for row in connection.execute(query, values)]
-        return records, len(records) < len(sizes)
+            found = connection.execute(sizes.limit(limit + 1)).all()
+            fitting = _those_that_fit([(row[0], row[1]) for row in found[:limit]], size)
+            if not fitting:
+                return [], bool(found)
+            span = _changes.c.seq.between(min(fitting), max(fitting))
+            query = select(*_COLUMNS).where(_changes.c.docid == docid, span).order_by(order)
+            records = [_record(row) for row in connection.execute(query)]
+        return records, len(records) < len(found)
+
+    def oldest(self, docid: str) -> int | None:
+        """The number of the oldest change that is kept; ``None`` where there is none."""
+        query = select(func.min(_changes.c.seq)).where(_changes.c.docid == docid)
+        with self._database.read(f"look up the changes of document {docid}") as connection:
+            found: int | None = connection.execute(query).scalar_one()
+        return found
+
+    def signed(self, docid: str, seq: int) -> tuple[str, datetime] | None:
+        """Who made a change, and when; ``None`` where it is not kept."""
+        query = select(_changes.c.actor, _changes.c.at).where(
+            _changes.c.docid == docid, _changes.c.seq == seq
+        )
+        with self._database.read(f"look up a change of document {docid}") as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else (row[0], row[1])
 
     def by_key(self, docid: str, key: str) -> ChangeRecord | None:
         """The change that was stored under an idempotency key."""
@@ -159,15 +186,15 @@ def _record(row: Sequence[Any]) -> ChangeRecord:
     return ChangeRecord(*row)
 
 
-def _last_that_fits(sizes: Iterable[tuple[int, int]], most: int) -> int:
-    """The last number up to which bodies fit into ``most`` bytes; the first always does."""
-    last = -1
+def _those_that_fit(sizes: Iterable[tuple[int, int]], most: int) -> list[int]:
+    """The numbers of the first changes that fit into ``most`` bytes; the first always does."""
+    fitting: list[int] = []
     for seq, size in sizes:
         most -= size
-        if last >= 0 and most < 0:
+        if fitting and most < 0:
             break
-        last = seq
-    return last
+        fitting.append(seq)
+    return fitting
 
 
 class _Group:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -13,7 +14,7 @@ from bokeh_server.documents.memory import Memory
 from bokeh_server.errors import UnknownModel
 from bokeh_server.protocol import Body, Place, WireDocument, climb, encode, encode_body
 
-__all__ = ["Pulled", "Readable"]
+__all__ = ["Pulled", "Readable", "Still"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,38 +28,22 @@ class Pulled:
     body: Body
 
 
-class Readable(Memory):
-    """A document in memory that can be read; what is not committed is never seen."""
+class Still:
+    """What can be read of a document, live or as it once was.
 
-    def pull(self, *, inline: bool = False) -> Pulled:
-        """The document as it is committed.
+    :ivar docid: its id.
+    :ivar seq: the change after which it is like that.
+    """
 
-        :param inline: arrays within the JSON, for receivers that get no buffers.
-        """
-        with self._steady() as wire:
-            return self._pull(wire, inline)
+    docid: str
+    seq: int
 
-    def join(self, follower: Follower, *, inline: bool = False) -> tuple[Pulled, Cursor]:
-        """The document as it is committed, and a cursor to exactly what follows."""
-        with self._steady() as wire:
-            pulled = self._pull(wire, inline)
-            return pulled, self.channel.follow(follower, seq=pulled.seq)
-
-    def resume(self, follower: Follower, seq: int) -> tuple[bytes | None, Cursor]:
-        """What :meth:`catch_up` gives, and a cursor to exactly what follows."""
-        with self._steady() as wire:
-            return self._catch_up(wire, seq), self.channel.follow(follower, seq=self.seq)
-
-    def catch_up(self, seq: int) -> bytes | None:
-        """The newest value of everything that changed after ``seq``, as one ``PATCH-DOC``.
-
-        :returns: frames ready to send; ``None`` when it takes more, so that the follower must pull.
-        """
-        with self._steady() as wire:
-            return self._catch_up(wire, seq)
+    def _steady(self) -> AbstractContextManager[WireDocument]:
+        """Hold the document while it is read."""
+        raise NotImplementedError
 
     def content(self, *, inline: bool = False) -> tuple[int, bytes, dict[str, bytes]]:
-        """The document as it is committed: its ``seq``, DocJson and buffers."""
+        """The document as it is: its ``seq``, DocJson and buffers."""
         with self._steady() as wire:
             content, buffers = run_blocking(_content, wire, inline)
             return self.seq, content, buffers
@@ -71,11 +56,6 @@ class Readable(Memory):
         """
         with self._steady() as wire:
             return run_blocking(_model, wire, model_id, deep)
-
-    def gone(self, model_ids: Iterable[str]) -> list[str]:
-        """Those of some models that are not there, what is on its way included; never waits."""
-        wire = self._wire
-        return [] if wire is None else [each for each in model_ids if each not in wire.models]
 
     def type_of(self, model_id: str) -> str | None:
         """The type of a model; ``None`` where there is none of this id."""
@@ -130,11 +110,6 @@ class Readable(Memory):
         with self._steady() as wire:
             return wire.place(model_id)
 
-    def referrers(self, model_id: str) -> set[str]:
-        """The ids of the models that refer to a model directly; empty where there is none."""
-        with self._steady() as wire:
-            return wire.referrers(model_id)
-
     def drawn_as(self, model_id: str, is_drawable: Callable[[str], bool]) -> str:
         """What is to be drawn to see a model: itself, else the plot nearest above it.
 
@@ -144,6 +119,54 @@ class Readable(Memory):
         """
         with self._steady() as wire:
             return run_blocking(_drawn_as, wire, model_id, is_drawable)
+
+    def standing_at(self, place: Place) -> str | None:
+        """What stands where a model stands in another revision: of its name, else at its place."""
+        with self._steady() as wire:
+            named = wire.find(place.name) if place.name else None
+            plots, roots = wire.plots(), wire.roots
+        return named or _at(plots, place.plot) or _at(roots, place.root)
+
+
+class Readable(Memory, Still):
+    """A document in memory that can be read; what is not committed is never seen."""
+
+    def pull(self, *, inline: bool = False) -> Pulled:
+        """The document as it is committed.
+
+        :param inline: arrays within the JSON, for receivers that get no buffers.
+        """
+        with self._steady() as wire:
+            return self._pull(wire, inline)
+
+    def join(self, follower: Follower, *, inline: bool = False) -> tuple[Pulled, Cursor]:
+        """The document as it is committed, and a cursor to exactly what follows."""
+        with self._steady() as wire:
+            pulled = self._pull(wire, inline)
+            return pulled, self.channel.follow(follower, seq=pulled.seq)
+
+    def resume(self, follower: Follower, seq: int) -> tuple[bytes | None, Cursor]:
+        """What :meth:`catch_up` gives, and a cursor to exactly what follows."""
+        with self._steady() as wire:
+            return self._catch_up(wire, seq), self.channel.follow(follower, seq=self.seq)
+
+    def catch_up(self, seq: int) -> bytes | None:
+        """The newest value of everything that changed after ``seq``, as one ``PATCH-DOC``.
+
+        :returns: frames ready to send; ``None`` when it takes more, so that the follower must pull.
+        """
+        with self._steady() as wire:
+            return self._catch_up(wire, seq)
+
+    def gone(self, model_ids: Iterable[str]) -> list[str]:
+        """Those of some models that are not there, what is on its way included; never waits."""
+        wire = self._wire
+        return [] if wire is None else [each for each in model_ids if each not in wire.models]
+
+    def referrers(self, model_id: str) -> set[str]:
+        """The ids of the models that refer to a model directly; empty where there is none."""
+        with self._steady() as wire:
+            return wire.referrers(model_id)
 
     def collect(self) -> list[str]:
         """Drop the models that no root leads to; their ids."""
@@ -186,3 +209,7 @@ def _content(wire: WireDocument, inline: bool) -> tuple[bytes, dict[str, bytes]]
 def _body(wire: WireDocument, inline: bool) -> Body:
     content, buffers = wire.content(inline=inline)
     return encode_body(b'{"doc":%b}' % content, buffers)
+
+
+def _at(ids: list[str], index: int | None) -> str | None:
+    return ids[index] if index is not None and index < len(ids) else None
