@@ -14,7 +14,12 @@ from typing import Any
 
 import pytest
 
+from support.databases import database_kind, database_url, ready_url, sqlite_template
+from support.postgresql import postgresql_server
 from support.programs import chromium_path
+
+#: one PostgreSQL server for all rooms.
+__all__ = ["database_kind", "database_url", "postgresql_server", "ready_url", "sqlite_template"]
 
 #: threads of libraries that live as long as the process.
 LASTING_THREADS = ("asyncio", "playwright", "ThreadPoolExecutor", "pytest", "hypothesis")

@@ -1,27 +1,17 @@
-"""An engine on a database of its own."""
+"""An engine on a database of its own: every test runs on SQLite and on PostgreSQL."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from bokeh_server.documents import Engine, LiveDocument
 from bokeh_server.storage import Store
-from support.databases import database_url
+from support.databases import store
 from support.documents import doc_json
-from support.postgresql import postgresql_server
 
-__all__ = ["database_url", "engine", "live", "postgresql_server", "store"]
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    """A store on SQLite."""
-    opened = Store.open(f"sqlite:///{tmp_path / 'bokeh.sqlite'}")
-    yield opened
-    opened.close()
+__all__ = ["engine", "live", "store"]
 
 
 @pytest.fixture

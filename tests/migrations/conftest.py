@@ -1,8 +1,0 @@
-"""Migrations are tried on every kind of database."""
-
-from __future__ import annotations
-
-from support.databases import database_url
-from support.postgresql import postgresql_server
-
-__all__ = ["database_url", "postgresql_server"]
