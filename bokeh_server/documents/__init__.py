@@ -6,5 +6,7 @@ from bokeh_server.documents.engine import Engine
 from bokeh_server.documents.identities import Identity
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.live import LiveDocument, Pulled
+from bokeh_server.documents.reading import Still
+from bokeh_server.documents.revisions import Revision, Span
 
-__all__ = ["Engine", "Identity", "Limits", "LiveDocument", "Pulled"]
+__all__ = ["Engine", "Identity", "Limits", "LiveDocument", "Pulled", "Revision", "Span", "Still"]

@@ -16,6 +16,7 @@ from bokeh_server.documents.identities import Identities, Identity
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.live import LiveDocument
 from bokeh_server.documents.loading import unknown_document
+from bokeh_server.documents.revisions import Revision, Revisions, Span
 from bokeh_server.documents.settling import Settler
 from bokeh_server.documents.watchers import Watchers
 from bokeh_server.errors import BokehServerError
@@ -70,6 +71,7 @@ class Engine:
         # Whoever still holds a document that left memory finds the same one when it comes back.
         self._known: WeakValueDictionary[str, LiveDocument] = WeakValueDictionary()
         self._identities = Identities(self.get)
+        self._revisions = Revisions(self._store, self.limits)
 
     # --- documents as a whole ------------------------------------------------------------
 
@@ -160,6 +162,23 @@ class Engine:
         document.used = time.monotonic()
         return document
 
+    def revision(self, docid: str, seq: int) -> Revision:
+        """The document as it was after change ``seq``; 0 is before the first.
+
+        :raises UnknownDocument: there is no such document.
+        :raises UnknownRevision: it has no such change yet.
+        :raises NoLongerKept: it had one, which is not kept any more.
+        """
+        self._fork.check()
+        return self._revisions.open(docid, seq)
+
+    def span(self, docid: str) -> Span:
+        """Which revisions of a document can be opened.
+
+        :raises UnknownDocument: there is no such document.
+        """
+        return self._revisions.span(docid)
+
     def _bring_in(self, docid: str) -> LiveDocument:
         self._housekeeper.start()
         with self._lock:
@@ -196,6 +215,7 @@ class Engine:
 
     def _gone(self, docid: str) -> None:
         self._identities.forget(docid)
+        self._revisions.forget(docid)
         with self._lock:
             document = self._known.pop(docid, None)
             self._loaded.pop(docid, None)

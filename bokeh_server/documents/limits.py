@@ -40,3 +40,5 @@ class Limits:
     #: the log keeps so many changes, or those of so long, whichever is more.
     keep_changes: int = 10_000
     keep_time: timedelta = timedelta(days=7)
+    #: what the revisions that were opened last may take in memory.
+    revision_bytes: int = 64 * MEGABYTE

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from bokeh_server.blocking import run_blocking, run_sized
 from bokeh_server.channels import Entry
 from bokeh_server.documents.committer import Committer, Pending
@@ -15,6 +17,7 @@ from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.loading import unknown_document
 from bokeh_server.documents.memory import Notify
 from bokeh_server.documents.reading import Pulled, Readable
+from bokeh_server.documents.revisions import rebuild
 from bokeh_server.documents.settling import Settler
 from bokeh_server.errors import (
     BadRequest,
@@ -50,6 +53,7 @@ class Source:
     :param key: idempotency key.
     :param whole: it is a whole document, which may be of any size: whoever accepts one over the
         network bounds it there, and what was exported can be imported.
+    :param restores: the revision that it brings back, for the log.
     """
 
     actor: str
@@ -57,6 +61,7 @@ class Source:
     key: str | None
     browser: bool = False
     whole: bool = False
+    restores: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +166,28 @@ class LiveDocument(Readable):
             Source(actor, origin, key, whole=True),
         )
 
+    def restore(
+        self, seq: int, *, actor: str, origin: str | None = None, key: str | None = None
+    ) -> int:
+        """Make the document again what it was after change ``seq``, as a new change.
+
+        What came after stays in the log, so this is undone by restoring the revision before.
+
+        :raises UnknownRevision: there is no such change yet.
+        :raises NoLongerKept: there was one, which is not kept any more.
+        """
+        known = self._stored_as(key)
+        if known is not None:
+            return known
+        wire, _ = rebuild(self._store, self.docid, seq)
+        content, buffers = run_blocking(wire.content)
+        doc = run_sized(len(content), orjson.loads, content)
+        # It was accepted once, so the schema, which may have become stricter, is not asked.
+        return self._write(
+            lambda wire: run_blocking(lambda: wire.replace(doc, buffers, exact=True)),
+            Source(actor, origin, key, whole=True, restores=seq),
+        )
+
     def rename(self, title: str, *, actor: str) -> int:
         """Change the title under which it is found, and that of its pages.
 
@@ -221,7 +248,8 @@ class LiveDocument(Readable):
     def _submit(
         self, wire: WireDocument, applied: Applied, source: Source, title: str | None
     ) -> Pending:
-        body = run_sized(applied.size, pack, applied.events, applied.buffers)
+        events = _with_note(applied.events, source.restores)
+        body = run_sized(applied.size, pack, events, applied.buffers)
         if len(body) > self._limits.patch_bytes and not source.whole:
             self.stale = True  # it was applied already
             raise _too_large(self.docid, len(body), self._limits.patch_bytes)
@@ -304,6 +332,11 @@ class LiveDocument(Readable):
                 self._in_flight.pop(pending.change.key, None)
             if not self._pending:
                 self._settled.notify_all()
+
+
+def _with_note(events: bytes, restores: int | None) -> bytes:
+    """The content of a change for the log, which says of a restored revision that it is one."""
+    return events if restores is None else b'{"restored":%d,%b' % (restores, events[1:])
 
 
 def _title_taken(title: str) -> TitleTaken:

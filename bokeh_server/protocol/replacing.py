@@ -13,19 +13,22 @@ from bokeh_server.protocol.successors import explore
 __all__ = ["replacing_events"]
 
 
-def replacing_events(old: Contents, new: Contents) -> tuple[bytes, dict[str, bytes]] | None:
+def replacing_events(
+    old: Contents, new: Contents, *, exact: bool = False
+) -> tuple[bytes, dict[str, bytes]] | None:
     """Write the events that turn one document into another.
 
     Models that both have keep their ids and get their new values; the others go and come with
     the roots. The old configuration is kept where the new one says the same.
 
+    :param exact: keep it only where it also has the same ids.
     :returns: the content of a patch and its buffers, or ``None`` where no patch can do it:
         a new version of Bokeh, other definitions, callbacks or configuration, an id that now
         belongs to a model of another type, or an attribute that goes back to its default.
     """
-    if not _same_frame(old, new):
+    if not _same_frame(old, new) or (exact and _config_ids(old) != _config_ids(new)):
         return None
-    ours = explore(new.roots, new.models).order
+    ours = explore((*new.roots, *new.callback_refs), new.models).order
     common = [each for each in ours if each in old.models]
     if not all(_can_become(old.models[each], new.models[each]) for each in common):
         return None
@@ -46,6 +49,10 @@ def _same_frame(old: Contents, new: Contents) -> bool:
         and _is_same(old.callbacks, new.callbacks)
         and _shape(old.config, old.models) == _shape(new.config, new.models)
     )
+
+
+def _config_ids(contents: Contents) -> list[str]:
+    return list(explore([contents.config.id], contents.models).order)
 
 
 def _shape(config: Ref, models: dict[str, WireModel]) -> list[Any]:
