@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from uuid import uuid4
 
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from bokeh_server.documents import Engine, LiveDocument
 from bokeh_server.errors import InvalidPatch, StorageUnavailable
@@ -22,11 +28,11 @@ KEYS = st.sampled_from([None, "a", "b", "c"])
 class EngineMachine(RuleBasedStateMachine):
     """Two engines on one database; the model is a list of rows, a value and the answers by key."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
         super().__init__()
-        self.store = Store.open("sqlite://")
+        self.store = Store.open(url)
         self.engines = [Engine(self.store), Engine(self.store)]
-        self.docid = self.engines[0].create("ada", "line").docid
+        self.docid = self.engines[0].create("ada", f"line {uuid4()}").docid
         self.at(0).replace(doc_json(), {}, actor="ada")
         self.rows: list[float] = [1, 2]
         self.value: object = 1
@@ -136,5 +142,11 @@ class EngineMachine(RuleBasedStateMachine):
         self.store.close()
 
 
-TestEngineMachine = EngineMachine.TestCase
-TestEngineMachine.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+def test_any_order_of_events(database_kind: str, request: pytest.FixtureRequest) -> None:
+    """Whatever happens in whatever order: engines, log and a follower agree with the model."""
+    in_memory = database_kind == "sqlite"
+    url = "sqlite://" if in_memory else request.getfixturevalue("ready_url")
+    run_state_machine_as_test(
+        lambda: EngineMachine(url),
+        settings=settings(max_examples=25, stateful_step_count=25, deadline=None),
+    )
