@@ -114,12 +114,13 @@ class WireModel:
         """Give its definition, ready to be written."""
         if self._pieces is not None:
             return self._pieces
-        pieces = to_pieces(self._definition())
+        pieces = to_pieces(self.definition())
         if sum(len(piece) for piece in pieces if isinstance(piece, bytes)) <= _CACHED_SIZE:
             self._pieces = pieces
         return pieces
 
-    def _definition(self) -> dict[str, Any]:
+    def definition(self) -> dict[str, Any]:
+        """Give its definition as a kept value."""
         head = {"type": "object", "name": self.name, "id": self.id}
         return {**head, "attributes": self.attributes} if self.attributes else head
 
@@ -127,31 +128,28 @@ class WireModel:
 def to_pieces(value: Any) -> list[Piece]:
     """Write a kept value as JSON, with what depends on the receiver left out in between."""
     leaves: list[Piece] = []
+    mark = _mark()
 
     def leave_out(item: Any) -> Any:
         if isinstance(item, _GROWING):
             return item.wire()
         leaves.append(item)
-        return _mark()
+        return mark
 
     text = orjson.dumps(value, default=leave_out)
     if not leaves:
         return [text]
     pieces: list[Piece] = []
-    for part, leaf in zip(text.split(_quoted_mark()), [*leaves, b""], strict=True):
+    for part, leaf in zip(text.split(b'"%b"' % mark.encode()), [*leaves, b""], strict=True):
         pieces += (part, leaf)
     return pieces
 
 
 @functools.cache
 def _mark() -> str:
-    # Never sent, so that nobody can put it into a value.
+    # Never sent, so that nobody can put it into a value. Two threads that come first at once may
+    # get two, so whoever writes with one has to look for the very same.
     return uuid.uuid4().hex
-
-
-@functools.cache
-def _quoted_mark() -> bytes:
-    return f'"{_mark()}"'.encode()
 
 
 #: how bytes stand in what :class:`Writer` has written; within a string its quotes are escaped.
