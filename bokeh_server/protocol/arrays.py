@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from bokeh_server.protocol.chunks import CHUNK_BYTES, Cuts, Digests, Stretch
+
 __all__ = [
     "MAX_INFLATED",
     "Array",
@@ -57,15 +59,33 @@ class Leaf(Protocol):
     def inline(self) -> str:
         """Give them as text: base64 of gzip."""
 
+    def stretch(self, known: Digests) -> Stretch:
+        """Give them in chunks, for a snapshot; its ``skip`` counts bytes."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
 
 class Blob:
-    """Bytes that never change."""
+    """Bytes that never change.
 
-    __slots__ = ("_inline", "data")
+    :param first: how many were dropped from their beginning since they were first cut in chunks.
+    """
 
-    def __init__(self, data: bytes) -> None:
+    __slots__ = ("_cuts", "_inline", "data")
+
+    def __init__(self, data: bytes, first: int = 0) -> None:
         self.data = data
         self._inline: str | None = None
+        self._cuts = Cuts(first) if first else None
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    @property
+    def first(self) -> int:
+        """How many bytes were dropped from their beginning."""
+        return self._cuts.first if self._cuts else 0
 
     def raw(self) -> bytes:
         """Give the bytes."""
@@ -76,6 +96,11 @@ class Blob:
         if self._inline is None:
             self._inline = deflate(self.data)
         return self._inline
+
+    def stretch(self, known: Digests) -> Stretch:
+        """Give them in chunks."""
+        view, self._cuts = memoryview(self.data), self._cuts or Cuts()
+        return self._cuts.cut(len(view), CHUNK_BYTES, known, lambda start, stop: view[start:stop])
 
 
 def deflate(data: bytes) -> str:

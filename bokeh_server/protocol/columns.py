@@ -12,6 +12,7 @@ from typing import Any
 
 from bokeh_server.protocol.arrays import (
     Array,
+    Blob,
     InvalidValue,
     decode_array,
     objects,
@@ -45,6 +46,16 @@ class Columns:
         if not self._columns:
             return {"type": "map"}
         pairs = [[name, column.wire()] for name, column in self._columns.items()]
+        return {"type": "map", "entries": pairs}
+
+    def saved(self) -> dict[str, Any]:
+        """Give its kept form with lists as :class:`GrowingList`, for a snapshot."""
+        if not self._columns:
+            return {"type": "map"}
+        pairs = [
+            [name, column if isinstance(column, GrowingList) else column.wire()]
+            for name, column in self._columns.items()
+        ]
         return {"type": "map", "entries": pairs}
 
     def replace(self, new: Iterable[tuple[str, Any]], undo: Undo) -> None:
@@ -176,8 +187,15 @@ def _to_column(name: str, value: Any) -> Column:
     if kind == "array":
         return GrowingList(list(value.get("entries", ())))
     if kind in ("ndarray", "typed_array"):
-        return GrowingArray(decode_array(value))
+        array = decode_array(value)
+        return GrowingArray(array, _dropped_before(value["array"], array))
     raise InvalidValue(f"column {name!r} is neither a list nor an array")
+
+
+def _dropped_before(data: Any, array: Array) -> int:
+    """How many rows were dropped before, so that a snapshot is cut where the last one was."""
+    first = data.first if isinstance(data, Blob) else 0
+    return first // array.itemsize if array.ndim == 1 else 0
 
 
 def _as_items(value: Any) -> list[Any] | None:

@@ -15,7 +15,14 @@ from bokeh_server.protocol.patches import invalid_patch
 from bokeh_server.protocol.successors import Memory
 from bokeh_server.protocol.values import MAX_DEPTH, Reader
 
-__all__ = ["empty_contents", "read_contents", "read_state", "write_contents", "write_state"]
+__all__ = [
+    "empty_contents",
+    "read_contents",
+    "read_frame",
+    "read_state",
+    "write_contents",
+    "write_state",
+]
 
 _TITLE = "Bokeh Application"
 _CONFIG = "bokeh-server-config"
@@ -52,7 +59,7 @@ def read_contents(doc: Any, buffers: Buffers) -> Contents:
     if not isinstance(doc, dict):
         raise invalid_patch("the document is not an object")
     reader = Reader(buffers, {})
-    contents = _read_parts(doc, reader)
+    contents = read_frame(doc, reader)
     reader.finish()
     contents.models = reader.new
     contents.check_columns(contents.models)
@@ -61,7 +68,11 @@ def read_contents(doc: Any, buffers: Buffers) -> Contents:
     return contents
 
 
-def _read_parts(doc: dict[str, Any], reader: Reader) -> Contents:
+def read_frame(doc: dict[str, Any], reader: Reader) -> Contents:
+    """Read everything but the models' attributes, which ``reader`` has afterwards.
+
+    :raises InvalidPatch: it is of another shape.
+    """
     config = reader.value(doc.get("config") or _default_config(), "the document's configuration")
     if not isinstance(config, Ref):
         raise invalid_patch("the document's configuration is not a model")
@@ -173,7 +184,7 @@ def read_state(state: dict[str, Any], buffers: Buffers) -> tuple[Contents, Memor
     for number, model in enumerate(models, 1):
         reader.value(model, f"model {number}")
     flat = {**state, "config": kept.get("config"), "callbacks": kept.get("callbacks")}
-    contents = _read_parts({**flat, "roots": [{"id": root} for root in kept["roots"]]}, reader)
+    contents = read_frame({**flat, "roots": [{"id": root} for root in kept["roots"]]}, reader)
     reader.finish()
     contents.models = reader.new
     return contents, Memory.from_json(kept["memory"])

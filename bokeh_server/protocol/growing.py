@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
+import orjson
 
 from bokeh_server.protocol.arrays import (
     Array,
@@ -14,6 +16,7 @@ from bokeh_server.protocol.arrays import (
     encode_array,
     plain,
 )
+from bokeh_server.protocol.chunks import CHUNK_BYTES, CHUNK_ROWS, Cuts, Digests, Stretch
 
 __all__ = ["Column", "ColumnBytes", "GrowingArray", "GrowingList", "Undo", "to_array"]
 
@@ -24,12 +27,16 @@ _SMALLEST = 64
 
 
 class GrowingArray:
-    """An array that grows at its end and shrinks at its beginning."""
+    """An array that grows at its end and shrinks at its beginning.
 
-    __slots__ = ("_array", "_inline", "_owned", "_start", "_stop")
+    :param first: how many rows were dropped from its beginning before.
+    """
 
-    def __init__(self, array: Array) -> None:
+    __slots__ = ("_array", "_cuts", "_inline", "_owned", "_start", "_stop")
+
+    def __init__(self, array: Array, first: int = 0) -> None:
         self._array = array
+        self._cuts = Cuts(first)
         self._start = 0
         self._stop = len(array)
         self._owned = False
@@ -71,7 +78,29 @@ class GrowingArray:
 
     def keep_last(self, count: int) -> None:
         """Drop items from the beginning; after an append, which has noted the undo."""
-        self._start = max(self._start, self._stop - count)
+        dropped = max(0, len(self) - count)
+        self._start += dropped
+        self._cuts.first += dropped
+
+    def stretch(self, known: Digests) -> Stretch:
+        """Give its bytes in chunks."""
+        values = self.values
+        stretch = self._cuts.cut(
+            len(values),
+            self._rows_of_chunk,
+            known,
+            lambda start, stop: values[start:stop].tobytes(),
+        )
+        stretch.skip *= self._row_bytes
+        return stretch
+
+    @property
+    def _row_bytes(self) -> int:
+        return self._array.itemsize * math.prod(self._array.shape[1:])
+
+    @property
+    def _rows_of_chunk(self) -> int:
+        return max(1, CHUNK_BYTES // max(1, self._row_bytes))
 
     def assign(self, index: Any, value: Any, undo: Undo) -> None:
         """Set items, as ``array[index] = value`` does.
@@ -95,6 +124,10 @@ class GrowingArray:
             values[index] = value
         undo.append(lambda: values.__setitem__(index, old))
         self._inline = None
+        if type(index) is int:
+            self._cuts.changed(index, self._rows_of_chunk)
+        else:
+            self._cuts.changed_all()
 
     def _widen(self, dtype: Any, undo: Undo) -> Array:
         wider = np.result_type(self._array.dtype, dtype)
@@ -113,14 +146,17 @@ class GrowingArray:
         room = max(_SMALLEST, needed + needed // 2) if live.ndim == 1 else needed
         moved = np.empty((room, *live.shape[1:]), dtype=dtype)
         moved[: len(live)] = live
+        if dtype != live.dtype:
+            self._cuts.changed_all()
         self._array, self._start, self._stop, self._owned = moved, 0, len(live), True
 
     def _remember(self, undo: Undo) -> None:
         before = (self._array, self._start, self._stop, self._owned)
+        cuts, first = self._cuts, self._cuts.first
 
         def put_back() -> None:
             self._array, self._start, self._stop, self._owned = before
-            self._inline = None
+            cuts.first, self._inline = first, None
 
         undo.append(put_back)
         self._inline = None
@@ -142,14 +178,22 @@ class ColumnBytes:
         """Give base64 of gzip."""
         return self._column.inline()
 
+    def stretch(self, known: Digests) -> Stretch:
+        """Give the bytes in chunks."""
+        return self._column.stretch(known)
+
+    def __len__(self) -> int:
+        return self._column.values.nbytes
+
 
 class GrowingList:
     """A list of wire values that grows at its end and shrinks at its beginning."""
 
-    __slots__ = ("_items", "_start")
+    __slots__ = ("_cuts", "_items", "_start")
 
     def __init__(self, items: list[Any]) -> None:
         self._items = items
+        self._cuts = Cuts()
         self._start = 0
 
     def __len__(self) -> int:
@@ -172,10 +216,11 @@ class GrowingList:
     def append(self, new: list[Any], undo: Undo) -> None:
         """Append, in time that depends on ``new`` alone."""
         items, start, size = self._items, self._start, len(self._items)
+        cuts, first = self._cuts, self._cuts.first
 
         def put_back() -> None:
             del items[size:]
-            self._items, self._start = items, start
+            self._items, self._start, cuts.first = items, start, first
 
         undo.append(put_back)
         items.extend(new)
@@ -186,7 +231,9 @@ class GrowingList:
 
     def keep_last(self, count: int) -> None:
         """Drop items from the beginning; after an append, which has noted the undo."""
-        self._start = max(self._start, len(self._items) - count)
+        dropped = max(0, len(self) - count)
+        self._start += dropped
+        self._cuts.first += dropped
         if self._start > max(_SMALLEST, len(self)):
             self._items, self._start = self._items[self._start :], 0
 
@@ -196,6 +243,22 @@ class GrowingList:
         old = items[at]
         undo.append(lambda: items.__setitem__(at, old))
         items[at] = value
+        self._cuts.changed(index, CHUNK_ROWS)
+
+    def stretch(self, known: Digests) -> Stretch | None:
+        """Give it as JSON lists in chunks; ``None`` when it is short, or not JSON alone."""
+        if len(self) < 2 * CHUNK_ROWS:
+            return None
+        items, start = self._items, self._start
+        try:
+            return self._cuts.cut(
+                len(self),
+                CHUNK_ROWS,
+                known,
+                lambda a, b: orjson.dumps(items[start + a : start + b]),
+            )
+        except TypeError:
+            return None
 
 
 Column: TypeAlias = GrowingArray | GrowingList

@@ -40,14 +40,21 @@ class Reader:
     :ivar exact: all values so far came just as they are kept and written.
 
     :param known: models that are there already.
+    :param blobs: more bytes, by the id of a buffer.
     """
 
-    def __init__(self, buffers: Buffers, known: Mapping[str, WireModel]) -> None:
+    def __init__(
+        self,
+        buffers: Buffers,
+        known: Mapping[str, WireModel],
+        *,
+        blobs: Mapping[str, Blob] | None = None,
+    ) -> None:
         self.new: dict[str, WireModel] = {}
         self.refs: dict[str, None] = {}
         self.exact = True
         self._buffers = buffers
-        self._blobs: dict[str, Blob] = {}
+        self._blobs: dict[str, Blob] = dict(blobs or {})
         self._known = known
         self._pending: list[tuple[WireModel, dict[str, Any]]] = []
         self._all_refs: dict[str, str] = {}
@@ -191,9 +198,11 @@ class Reader:
         key = data.get("id") if type(data) is dict else None
         if type(key) is not str:
             raise InvalidValue("bytes have no data")
-        if key not in self._buffers:
-            raise InvalidValue(f"buffer {key!r} is missing")
-        return self._blobs.setdefault(key, Blob(self._buffers[key]))
+        if key not in self._blobs:
+            if key not in self._buffers:
+                raise InvalidValue(f"buffer {key!r} is missing")
+            self._blobs[key] = Blob(self._buffers[key])
+        return self._blobs[key]
 
     def _slice(self, raw: dict[str, Any], _depth: int) -> dict[str, Any]:
         ends = {key: raw.get(key) for key in ("start", "stop", "step")}

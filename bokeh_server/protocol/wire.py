@@ -10,6 +10,7 @@ import orjson
 
 from bokeh_server.errors import InvalidPatch, UnknownModel
 from bokeh_server.protocol.checking import Schema, check_models
+from bokeh_server.protocol.chunks import Digests
 from bokeh_server.protocol.contents import Changes, Contents
 from bokeh_server.protocol.docjson import (
     empty_contents,
@@ -28,6 +29,8 @@ from bokeh_server.protocol.patches import (
     without_view_state,
 )
 from bokeh_server.protocol.replacing import replacing_events
+from bokeh_server.protocol.restoring import read_parts
+from bokeh_server.protocol.saving import Draft, Unsaved, make_draft
 from bokeh_server.protocol.stamps import Stamps
 from bokeh_server.protocol.successors import Graph, Memory, Place, explore
 from bokeh_server.protocol.values import Reader
@@ -78,6 +81,7 @@ class WireDocument:
         self._contents = contents
         self._memory = memory or Memory()
         self._stamps = Stamps()
+        self._unsaved = Unsaved()
         self._graph = contents.explore()
         self._placed_roots = contents.roots
 
@@ -105,6 +109,15 @@ class WireDocument:
         if not isinstance(state, dict) or "kept" not in state:
             return cls.from_json(state, buffers)
         return cls(*read_state(state, buffers))
+
+    @classmethod
+    def from_parts(cls, bodies: Iterable[bytes], chunks: Mapping[bytes, bytes]) -> WireDocument:
+        """Read the parts of a snapshot, as :meth:`draft` gave them, packed.
+
+        :param chunks: bytes by digest.
+        :raises InvalidPatch: parts are missing.
+        """
+        return cls(*read_parts(bodies, chunks))
 
     @property
     def title(self) -> str:
@@ -145,19 +158,25 @@ class WireDocument:
         *,
         seq: int | None = None,
         schema: Schema | None = None,
+        exact: bool = False,
     ) -> Applied:
         """Replace everything, as one change; what both documents have is only changed.
 
+        :param exact: also let the configuration have the ids it has in ``doc``.
         :raises InvalidPatch: ``doc`` is not Bokeh's document JSON; the document is as before.
         """
         new = _read_checked(doc, buffers, schema)
-        events = replacing_events(self._contents, new)
+        events = replacing_events(self._contents, new, exact=exact)
         if events is None:
             return self._stamped(self._install(new), seq)
         return self.apply(parse_patch(*events), seq=seq)
 
     def stamp(self, applied: Applied, seq: int) -> None:
         """Note under which number a change went into the log."""
+        if applied.resync:
+            self._unsaved.note_all()
+        self._unsaved.note(key[0] for key in applied.keys)
+        self._unsaved.note((*applied.born, *applied.dropped))
         self._stamps.note(seq, applied.keys, applied.born)
         self._stamps.forget(applied.dropped)
         if applied.resync or applied.reborn or ("", "roots") in applied.keys:
@@ -173,6 +192,15 @@ class WireDocument:
     def state(self) -> tuple[bytes, dict[str, bytes]]:
         """Give the document and what it remembers of models that are gone, for a snapshot."""
         return write_state(self._contents, self._memory)
+
+    def draft(self, known: Digests, *, whole: bool = False) -> Draft:
+        """Give what a snapshot has to write: what changed since the last draft.
+
+        :param known: digests of the chunks that are stored already.
+        :param whole: everything, as after a draft that could not be written.
+        """
+        ids = self._unsaved.take()
+        return make_draft(self._contents, self._memory, None if whole else ids, known)
 
     def changed_since(self, seq: int) -> tuple[bytes, dict[str, bytes]] | None:
         """Give a patch that brings a viewer from change ``seq`` to now.
@@ -265,7 +293,9 @@ class WireDocument:
 
         Patches do so themselves; this is for asking.
         """
-        return sorted(self._settle(self._contents.explore()))
+        gone = self._settle(self._contents.explore())
+        self._unsaved.note(gone)
+        return sorted(gone)
 
     def without_view_state(self, patch: Patch, *, browser: bool, ranges: bool) -> Patch:
         """Leave out of a patch what a browser computed for its own screen."""
