@@ -11,15 +11,20 @@ from bokeh_server.blocking import run_sized
 from bokeh_server.blueprint.access import current_actor, owned, readable, user_name, writable
 from bokeh_server.blueprint.bodies import parse_body, read_packed, read_title, short_header
 from bokeh_server.blueprint.foreign import demand_own_name
+from bokeh_server.blueprint.revisions import asked
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.summaries import summary
-from bokeh_server.errors import BadRequest, UnknownDocument
+from bokeh_server.errors import BadRequest, NotAuthenticated, UnknownDocument
 from bokeh_server.protocol.packing import CONTENT_TYPE, pack
+from bokeh_server.sockets.tickets import read_ticket
 
 if TYPE_CHECKING:
     from bokeh_server.storage import DocumentRecord
 
 __all__ = ["add_routes", "document_info", "list_documents"]
+
+#: carries the ticket of a page that is not ours, which must not stand in an address.
+TICKET_HEADER = "Bokeh-Ticket"
 
 
 def add_routes(blueprint: Blueprint) -> None:
@@ -30,8 +35,11 @@ def add_routes(blueprint: Blueprint) -> None:
     add("/bokeh/doc/<docid>/", "document", _show, methods=["GET"])
     add("/bokeh/doc/<docid>/", "rename_document", _rename, methods=["PATCH"])
     add("/bokeh/doc/<docid>/", "delete_document", _delete, methods=["DELETE"])
-    add("/bokeh/doc/<docid>/content", "content", _content, methods=["GET"])
-    add("/bokeh/doc/<docid>/content", "replace_content", _replace, methods=["PUT"])
+    content = "/bokeh/doc/<docid>/content"
+    own: dict[str, Any] = {"provide_automatic_options": False}
+    add(content, "content", _content, methods=["GET"], **own)
+    add(content, "replace_content", _replace, methods=["PUT"], **own)
+    add(content, "ask_content", _preflight, methods=["OPTIONS"], **own)
     add("/bokeh/<docid>/publish", "publish", _publish, methods=["POST"])
     add("/bokeh/<docid>/unpublish", "unpublish", _unpublish, methods=["POST"])
 
@@ -84,13 +92,42 @@ def _delete(docid: str) -> tuple[str, int]:
 
 
 def _content(docid: str) -> Response:
+    embedded = _has_ticket(docid)
     readable(docid)
     inline = request.accept_mimetypes.best == "application/json"
-    seq, content, buffers = current_state().engine.open(docid).content(inline=inline)
+    seq, content, buffers = asked(docid).content(inline=inline)
     size = len(content) + sum(map(len, buffers.values()))
     body = run_sized(size, _whole, seq, content, None if inline else buffers)
     answer = Response(body, content_type="application/json" if inline else CONTENT_TYPE)
     answer.headers["Vary"] = "Accept"
+    if embedded:
+        answer.headers["Access-Control-Allow-Origin"] = "*"
+    return answer
+
+
+def _has_ticket(docid: str) -> bool:
+    """Whether the request carries the ticket of an embedded plot, so that any page may read it.
+
+    :raises NotAuthenticated: the ticket is for another document, or is no longer valid.
+    """
+    token = request.headers.get(TICKET_HEADER)
+    if token is None:
+        return False
+    ticket = read_ticket(current_state().secret, token)
+    if ticket.docid != docid:
+        raise NotAuthenticated(
+            "read this document", "the ticket is for another document", "Load the page again"
+        )
+    return ticket.kind == "embed"
+
+
+def _preflight(docid: str) -> Response:
+    """Let pages of any origin ask with a ticket; they learn nothing without one."""
+    answer = Response(status=204)
+    answer.headers["Allow"] = "GET, HEAD, OPTIONS, PUT"
+    answer.headers["Access-Control-Allow-Origin"] = "*"
+    answer.headers["Access-Control-Allow-Methods"] = "GET"
+    answer.headers["Access-Control-Allow-Headers"] = TICKET_HEADER
     return answer
 
 

@@ -11,6 +11,7 @@ from flask import Blueprint, Response, jsonify
 from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.access import readable, user_name, writable
 from bokeh_server.blueprint.bodies import read_json, read_object, short_header
+from bokeh_server.blueprint.revisions import asked
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.upserts import Event, attribute_events, upsert_events
 from bokeh_server.errors import Conflict, UnknownModel
@@ -37,13 +38,13 @@ def add_routes(blueprint: Blueprint) -> None:
 
 def _list(docid: str, typename: str | None = None) -> Response:
     readable(docid)
-    models = current_state().engine.open(docid).models(typename)
+    models = asked(docid).models(typename)
     return _json([{"attributes": {}, **model} for model in models])
 
 
 def _show(docid: str, typename: str, modelid: str) -> Response:
     readable(docid)
-    document = current_state().engine.open(docid)
+    document = asked(docid)
     _check_type(document.type_of(modelid), typename, modelid)
     return _json({"attributes": {}, **document.model_json(modelid)})
 

@@ -16,6 +16,7 @@ from bokeh_server.protocol.patches import Patch, parse_patch, weigh
 from bokeh_server.storage.documents import check_title
 
 __all__ = [
+    "choice_argument",
     "integer_argument",
     "parse_body",
     "read_json",
@@ -85,6 +86,14 @@ def integer_argument(name: str, default: int, *, most: int) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) > most:
         raise BadRequest(f"read the argument {name}", f"it is not a number from 0 to {most}")
     return int(text)
+
+
+def choice_argument(name: str, choices: tuple[str, ...]) -> str:
+    """A word of the query string, one of ``choices``; the first where it is not there."""
+    text = request.args.get(name, choices[0])
+    if text not in choices:
+        raise BadRequest(f"read the argument {name}", f"it is not one of {', '.join(choices)}")
+    return text
 
 
 def short_header(name: str) -> str | None:

@@ -22,6 +22,7 @@ _HEADINGS = {
     404: "There is nothing here",
     405: "That cannot be done here",
     409: "That disagrees with what is stored",
+    410: "That is no longer kept",
     413: "That is too large",
     503: "The server cannot do this right now",
     507: "The disk is full",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bokeh_server.documents.describing import Group, describe
 from bokeh_server.documents.engine import Engine
 from bokeh_server.documents.identities import Identity
 from bokeh_server.documents.limits import Limits
@@ -9,4 +10,15 @@ from bokeh_server.documents.live import LiveDocument, Pulled
 from bokeh_server.documents.reading import Still
 from bokeh_server.documents.revisions import Revision, Span
 
-__all__ = ["Engine", "Identity", "Limits", "LiveDocument", "Pulled", "Revision", "Span", "Still"]
+__all__ = [
+    "Engine",
+    "Group",
+    "Identity",
+    "Limits",
+    "LiveDocument",
+    "Pulled",
+    "Revision",
+    "Span",
+    "Still",
+    "describe",
+]

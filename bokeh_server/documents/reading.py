@@ -10,7 +10,9 @@ from typing import Any
 
 from bokeh_server.blocking import run_blocking
 from bokeh_server.channels import Cursor, Follower
+from bokeh_server.documents.history import ANYTHING
 from bokeh_server.documents.memory import Memory
+from bokeh_server.documents.naming import labels_in
 from bokeh_server.errors import UnknownModel
 from bokeh_server.protocol import Body, Place, WireDocument, climb, encode, encode_body
 
@@ -120,6 +122,11 @@ class Still:
         with self._steady() as wire:
             return run_blocking(_drawn_as, wire, model_id, is_drawable)
 
+    def labels(self, model_ids: Iterable[str]) -> dict[str, str]:
+        """What models are called in plain words; those that it does not have are left out."""
+        with self._steady() as wire:
+            return labels_in(wire, model_ids)
+
     def standing_at(self, place: Place) -> str | None:
         """What stands where a model stands in another revision: of its name, else at its place."""
         with self._steady() as wire:
@@ -148,6 +155,7 @@ class Readable(Memory, Still):
     def resume(self, follower: Follower, seq: int) -> tuple[bytes | None, Cursor]:
         """What :meth:`catch_up` gives, and a cursor to exactly what follows."""
         with self._steady() as wire:
+            self._history.told(follower.origin, [ANYTHING], self.seq)
             return self._catch_up(wire, seq), self.channel.follow(follower, seq=self.seq)
 
     def catch_up(self, seq: int) -> bytes | None:
@@ -180,7 +188,7 @@ class Readable(Memory, Still):
 
     def _catch_up(self, wire: WireDocument, seq: int) -> bytes | None:
         newest = wire.changed_since(seq)
-        return None if newest is None else encode("PATCH-DOC", *newest)
+        return None if newest is None else encode("PATCH-DOC", *newest, msgid=str(self.seq))
 
 
 def _model(wire: WireDocument, model_id: str, deep: bool) -> dict[str, Any]:
