@@ -39,9 +39,9 @@ class BokehSocket:
         assert message.msgtype == msgtype, message
         return json.loads(message.content)
 
-    def send(self, msgtype: str, content: object) -> str:
+    def send(self, msgtype: str, content: object, msgid: str | None = None) -> str:
         """Send a message without buffers; its id."""
-        msgid = f"test-{next(self._numbers)}"
+        msgid = msgid or f"test-{next(self._numbers)}"
         for part in ({"msgid": msgid, "msgtype": msgtype}, {}, content):
             self.connection.send(json.dumps(part))
         return msgid

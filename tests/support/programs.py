@@ -26,7 +26,11 @@ def postgresql_path() -> Path | None:
 
 def missing_packages() -> list[str]:
     """The Debian packages that are not here."""
-    have = {"chromium": chromium_path(), "postgresql": postgresql_path()}
+    have = {
+        "chromium": chromium_path(),
+        "postgresql": postgresql_path(),
+        "strace": shutil.which("strace"),
+    }
     return [package for package, path in have.items() if path is None]
 
 

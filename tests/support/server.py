@@ -9,12 +9,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 __all__ = ["RunningServer", "clean_environment", "running_server"]
 
+#: what is run; its options follow.
+PROGRAM = (sys.executable, "-m", "bokeh_server")
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0
 
@@ -37,8 +39,15 @@ class RunningServer:
     url: str
     port: int
 
-    def __init__(self, args: tuple[str, ...], env: Mapping[str, str], data_dir: Path) -> None:
+    def __init__(
+        self,
+        args: tuple[str, ...],
+        env: Mapping[str, str],
+        data_dir: Path,
+        program: Sequence[str] = PROGRAM,
+    ) -> None:
         self.args = args
+        self.program = tuple(program)
         self.env = dict(env)
         self.data_dir = data_dir
         self.log_path = Path(env["HOME"]) / "server.log"
@@ -59,7 +68,7 @@ class RunningServer:
         """Start it and wait until it answers; on the port it had, if it ran before."""
         seen = len(self.log)
         # a --port among the test's own arguments comes later, and so wins the first time
-        command = [sys.executable, "-m", "bokeh_server", "--data-dir", str(self.data_dir)]
+        command = [*self.program, "--data-dir", str(self.data_dir)]
         command += ["--port", "0", *self.args] if not self.port else self._same_port()
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
@@ -116,20 +125,25 @@ def clean_environment(home: Path, **more: str) -> dict[str, str]:
 
 @contextmanager
 def running_server(
-    *args: str, env: Mapping[str, str] | None = None, data_dir: str | Path | None = None
+    *args: str,
+    env: Mapping[str, str] | None = None,
+    data_dir: str | Path | None = None,
+    program: Sequence[str] = PROGRAM,
 ) -> Iterator[RunningServer]:
     """Run ``bokeh-server`` on a free port in a temporary directory until the block ends.
 
     :param args: more options of the command.
     :param env: environment variables to add.
     :param data_dir: a data directory to use instead of an empty one.
+    :param program: what to run instead of ``bokeh-server``, with the same options.
 
     The log is printed when the block fails; a traceback in it fails the test,
     unless the test sets :attr:`RunningServer.tracebacks_expected`.
     """
     with tempfile.TemporaryDirectory(prefix="bokeh-server-test-") as home:
         directory = Path(data_dir) if data_dir is not None else Path(home) / "data"
-        server = RunningServer(args, clean_environment(Path(home), **(env or {})), directory)
+        environ = clean_environment(Path(home), **(env or {}))
+        server = RunningServer(args, environ, directory, program)
         try:
             server.start()
             yield server
