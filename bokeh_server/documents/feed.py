@@ -9,7 +9,7 @@ import orjson
 from bokeh_server.channels import Channel, Cursor, Entry, Follower
 from bokeh_server.protocol import Applied, Buffers, encode
 
-__all__ = ["FollowedChannel", "change_entry", "message_entry", "value_entry"]
+__all__ = ["FollowedChannel", "change_entry", "message_entry", "pull_entry", "value_entry"]
 
 
 class FollowedChannel(Channel):
@@ -61,4 +61,10 @@ def value_entry(seq: int, newest: tuple[bytes, Buffers], only: str) -> Entry:
     :param newest: content and buffers of a patch.
     :param only: the sender's ``origin``; the others got all in order.
     """
-    return Entry(seq, encode("PATCH-DOC", *newest), transient=True, only=only)
+    data = encode("PATCH-DOC", *newest, msgid=str(seq))
+    return Entry(seq, data, transient=True, only=only)
+
+
+def pull_entry(seq: int, only: str) -> Entry:
+    """The entry that has one follower pull again, whom no values put right."""
+    return Entry(seq, None, transient=True, only=only)

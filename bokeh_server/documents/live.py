@@ -11,8 +11,8 @@ import orjson
 from bokeh_server.blocking import run_blocking, run_sized
 from bokeh_server.channels import Entry
 from bokeh_server.documents.committer import Committer, Pending
-from bokeh_server.documents.feed import change_entry, message_entry, value_entry
-from bokeh_server.documents.history import Key
+from bokeh_server.documents.feed import change_entry, message_entry, pull_entry, value_entry
+from bokeh_server.documents.history import ANYTHING, ROOTS, Edit, Key
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.loading import unknown_document
 from bokeh_server.documents.memory import Notify
@@ -22,6 +22,7 @@ from bokeh_server.documents.settling import Settler
 from bokeh_server.errors import (
     BadRequest,
     CallerError,
+    InvalidPatch,
     StorageUnavailable,
     TitleTaken,
     TooLarge,
@@ -51,6 +52,7 @@ class Source:
 
     :param origin: the connection or script that does not get it back.
     :param key: idempotency key.
+    :param seen: the last change that its sender had, where that says so.
     :param whole: it is a whole document, which may be of any size: whoever accepts one over the
         network bounds it there, and what was exported can be imported.
     :param restores: the revision that it brings back, for the log.
@@ -60,6 +62,7 @@ class Source:
     origin: str | None
     key: str | None
     browser: bool = False
+    seen: int | None = None
     whole: bool = False
     restores: int | None = None
 
@@ -69,9 +72,9 @@ class Cargo:
     """What a change needs when it is committed."""
 
     entries: list[Entry]
-    origin: str | None
-    keys: frozenset[Key]
+    edit: Edit
     rows: bool
+    resync: bool
 
 
 class LiveDocument(Readable):
@@ -105,6 +108,7 @@ class LiveDocument(Readable):
         key: str | None = None,
         browser: bool = False,
         ranges: bool = True,
+        seen: int | None = None,
     ) -> int:
         """Apply a patch, commit it, and send it to every follower.
 
@@ -113,6 +117,8 @@ class LiveDocument(Readable):
         :param key: idempotency key: the second change of a key is not applied again.
         :param browser: a browser sent it, so what it computed for its screen is left out.
         :param ranges: from a browser: keep the bounds of automatic ranges.
+        :param seen: the last change that the sender had when it made this one; without it, what
+            was sent to it a moment ago counts as not seen.
         :returns: the number it is committed as; where it changes nothing, that of the last change.
         :raises InvalidPatch: nothing of it was applied.
         :raises ServerFault: it was not stored, as a rule; the same ``key`` makes trying again safe.
@@ -124,9 +130,13 @@ class LiveDocument(Readable):
                 schema=self._schema,
             )
 
-        return self._write(
-            lambda wire: run_sized(patch.weight, make, wire), Source(actor, origin, key, browser)
-        )
+        source = Source(actor, origin, key, browser, seen)
+        try:
+            return self._write(lambda wire: run_sized(patch.weight, make, wire), source)
+        except InvalidPatch:
+            if browser and origin is not None and seen is None:
+                self._settler.note(self, origin, keys_of(patch), postponed=False)
+            raise
 
     def edit(
         self,
@@ -258,7 +268,8 @@ class LiveDocument(Readable):
         plots = self._count_plots(wire, applied)
         change = NewChange(self.docid, seq, source.actor, body, source.key, title, plots)
         entries, rows = self._entries(seq, applied, source), STREAMED in applied.events
-        cargo = Cargo(entries, source.origin, applied.keys, rows)
+        edit = Edit(seq, source.origin, applied.keys, source.seen)
+        cargo = Cargo(entries, edit, rows, applied.resync)
         pending = Pending(self, change, cargo)
         self._remember(pending)
         try:
@@ -305,17 +316,24 @@ class LiveDocument(Readable):
         self._notify(self.docid, "changed")
 
     def _look_for_crossing(self, cargo: Cargo) -> None:
-        crossed = self._history.crosses(cargo.keys, cargo.origin, self._limits.crossing_seconds)
-        if cargo.origin is not None and self.channel.has(cargo.origin):
-            self._settler.note(self, cargo.origin, cargo.keys, crossed=crossed, rows=cargo.rows)
+        crossed, origin = self._history.touch(cargo.edit), cargo.edit.origin
+        if not cargo.resync:
+            crossed.discard(ANYTHING)
+        if origin is not None and self.channel.has(origin):
+            self._settler.note(self, origin, crossed, postponed=not cargo.rows)
 
     def put_right(self, origin: str, keys: Iterable[Key]) -> None:
         """Send the newest values of some attributes to one follower, whose edits of them crossed.
 
+        No values say in which order roots are, and what a model is that the follower may have
+        dropped: there it pulls again.
+
         :raises UnknownDocument: the document was deleted meanwhile.
         """
         with self._steady() as wire:
-            self._history.told(keys)
+            self._history.told(origin, keys, self.seq)
+            if any(is_structural(wire, key) for key in keys):
+                return self.channel.publish(pull_entry(self.seq, origin))
             newest = run_blocking(wire.newest, keys)
             self.channel.publish(value_entry(self.seq, newest, origin))
 
@@ -337,6 +355,27 @@ class LiveDocument(Readable):
 def _with_note(events: bytes, restores: int | None) -> bytes:
     """The content of a change for the log, which says of a restored revision that it is one."""
     return events if restores is None else b'{"restored":%d,%b' % (restores, events[1:])
+
+
+def is_structural(wire: WireDocument, key: Key) -> bool:
+    """Whether an attribute holds models, or is the list of roots, or all there is."""
+    model = wire.models.get(key[0])
+    return key in (ROOTS, ANYTHING) or (model is not None and bool(model.refs(key[1])))
+
+
+def keys_of(patch: Patch) -> set[Key]:
+    """What a patch that was refused is about, as far as that can be told."""
+    found: set[Key] = set()
+    for event in patch.events:
+        model, attr = event.get("model"), event.get("attr")
+        model_id = model.get("id") if isinstance(model, dict) else None
+        if event["kind"] in ("RootAdded", "RootRemoved"):
+            found.add(ROOTS)
+        elif event["kind"] == "TitleChanged":
+            found.add(("", "title"))
+        elif isinstance(model_id, str) and isinstance(attr, str):
+            found.add((model_id, attr))
+    return found
 
 
 def _title_taken(title: str) -> TitleTaken:

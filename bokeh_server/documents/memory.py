@@ -11,7 +11,7 @@ from typing import Any
 from bokeh_server.blocking import run_blocking
 from bokeh_server.channels import Entry
 from bokeh_server.documents.feed import FollowedChannel, change_entry
-from bokeh_server.documents.history import History
+from bokeh_server.documents.history import Edit, History
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.loading import (
     apply_record,
@@ -78,7 +78,7 @@ class Memory:
         self._head = 0
         self._heard = 0
         self._plots = 0
-        self._history = History()
+        self._history = History(limits.crossing_seconds)
         self._bodies: dict[bool, Body] = {}
         self._ever_loaded = False
         self._snapshot_seq = 0
@@ -178,6 +178,7 @@ class Memory:
         self._note(record.seq, record.key, len(record.body))
         self._head = record.seq
         if self._ever_loaded:
+            self._history.touch(Edit(record.seq, None, applied.keys))
             self.channel.publish(change_entry(record.seq, applied, None))
             self._notify(self.docid, "changed")
 

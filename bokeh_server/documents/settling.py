@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Protocol
 
 from bokeh_server.documents.history import Key
@@ -44,10 +44,12 @@ class Settler(Worker):
     """Waits for senders to be quiet, in a thread that starts with the first edits that cross.
 
     :param quiet_seconds: a sender that made no change for so long is told the newest values.
+    :param clock: gives seconds.
     """
 
-    def __init__(self, quiet_seconds: float) -> None:
+    def __init__(self, quiet_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._quiet_seconds = quiet_seconds
+        self._clock = clock
         super().__init__("bokeh-server-settler")
 
     def _reset(self) -> None:
@@ -55,24 +57,24 @@ class Settler(Worker):
         self._due: dict[tuple[Unsettled, str], _Due] = {}
 
     def note(
-        self, document: Unsettled, origin: str, keys: Iterable[Key], *, crossed: bool, rows: bool
+        self, document: Unsettled, origin: str, crossed: Collection[Key], *, postponed: bool = True
     ) -> None:
-        """Take note of a change that was committed; returns at once.
+        """Take note of a change that was committed, or refused; returns at once.
 
-        :param crossed: somebody else touched one of ``keys`` a moment ago.
-        :param rows: it appends rows, which cannot wait for ever.
+        :param crossed: the attributes of which the sender may show something else than is stored.
+        :param postponed: the next one puts it off for as long as need be; rows cannot wait.
         """
         self._fork.check()
         if not crossed and (document, origin) not in self._due:
             return
-        now = time.monotonic()
+        now = self._clock()
         with self._wakeup:
             due = self._due.get((document, origin))
             if due is None:
                 due = self._due[document, origin] = _Due(now + PATIENCE_SECONDS)
-            due.keys.update(keys)
+            due.keys.update(crossed)
             due.at = now + self._quiet_seconds
-            if rows:
+            if not postponed:
                 due.at = min(due.at, due.latest)
             self._start()
             self._wakeup.notify()
@@ -83,19 +85,24 @@ class Settler(Worker):
 
     def _run(self) -> None:
         while not self._closing:
-            for (document, origin), due in self._next():
-                try:
-                    document.put_right(origin, due.keys)
-                except BokehServerError as error:
-                    log.info("%s", error)
-                except Exception:
-                    log.exception("putting a sender right failed")
+            with self._wakeup:
+                if not self._closing:
+                    self._wakeup.wait(self._seconds_to_wait())
+            self.settle()
+
+    def settle(self) -> None:
+        """Put right whose time has come."""
+        for (document, origin), due in self._next():
+            try:
+                document.put_right(origin, due.keys)
+            except BokehServerError as error:
+                log.info("%s", error)
+            except Exception:
+                log.exception("putting a sender right failed")
 
     def _next(self) -> list[tuple[tuple[Unsettled, str], _Due]]:
         with self._wakeup:
-            if not self._closing:
-                self._wakeup.wait(self._seconds_to_wait())
-            now = time.monotonic()
+            now = self._clock()
             ready = [(key, due) for key, due in self._due.items() if due.at <= now]
             for key, _ in ready:
                 del self._due[key]
@@ -103,4 +110,4 @@ class Settler(Worker):
 
     def _seconds_to_wait(self) -> float | None:
         earliest = min((due.at for due in self._due.values()), default=None)
-        return None if earliest is None else max(0.0, earliest - time.monotonic())
+        return None if earliest is None else max(0.0, earliest - self._clock())

@@ -43,6 +43,7 @@ class Message:
     :param reqid: for a reply the ``msgid`` of the request.
     :param content: JSON, not parsed.
     :param buffers: buffer id -> bytes, in order of arrival.
+    :param metadata: empty in what Bokeh sends; pages of ours say here what they had seen.
     """
 
     msgid: str
@@ -50,6 +51,7 @@ class Message:
     reqid: str | None
     content: bytes
     buffers: dict[str, bytes] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 class Receiver:
@@ -87,6 +89,7 @@ class Receiver:
     def _reset(self) -> None:
         self._step: Callable[[str | bytes], None] = self._take_header
         self._header: dict[str, Any] = {}
+        self._metadata: dict[str, Any] = {}
         self._message: Message | None = None
         self._missing = 0
         self._size = 0
@@ -117,13 +120,19 @@ class Receiver:
         return number
 
     def _take_metadata(self, data: str | bytes) -> None:
-        _object(_text(data, "the metadata"), "the metadata")
+        self._metadata = _object(_text(data, "the metadata"), "the metadata")
         self._step = self._take_content
 
     def _take_content(self, data: str | bytes) -> None:
         header = self._header
         content = _text(data, "the content")
-        self._message = Message(header["msgid"], header["msgtype"], header.get("reqid"), content)
+        self._message = Message(
+            header["msgid"],
+            header["msgtype"],
+            header.get("reqid"),
+            content,
+            metadata=self._metadata,
+        )
         self._step = self._take_buffer_header
 
     def _take_buffer_header(self, data: str | bytes) -> None:
@@ -225,9 +234,12 @@ def ack() -> bytes:
     return encode("ACK", b"{}")
 
 
-def ok(reqid: str) -> bytes:
-    """Write ``OK`` in reply to the message ``reqid``."""
-    return encode("OK", b"{}", reqid=reqid)
+def ok(reqid: str, seq: int | None = None) -> bytes:
+    """Write ``OK`` in reply to the message ``reqid``.
+
+    :param seq: the number of the change it became, which goes as ``msgid``.
+    """
+    return encode("OK", b"{}", reqid=reqid, msgid=None if seq is None else str(seq))
 
 
 def error(reqid: str, text: str) -> bytes:

@@ -161,20 +161,24 @@ class BokehHandler:
         body = snapshot.body
         header = Body(b"", body.num_buffers)
         self._connection.send(
-            encode_with(header, "PULL-DOC-REPLY", reqid=message.msgid), body.frames, shared=True
+            encode_with(header, "PULL-DOC-REPLY", reqid=message.msgid, msgid=str(snapshot.seq)),
+            body.frames,
+            shared=True,
         )
         self._follow(cursor)
 
     def _patch(self, message: Message) -> None:
+        seq = None
         if self._right == "write":
-            self._source.apply(
+            seq = self._source.apply(
                 run_sized(len(message.content), parse_patch, message.content, message.buffers),
                 actor=self._actor,
                 origin=self._connection.origin,
                 browser=not self._connection.is_script,
                 ranges=self._ranges,
+                seen=_seen(message),
             )
-        self._connection.send(ok(message.msgid))
+        self._connection.send(ok(message.msgid, seq))
 
     def _push(self, message: Message) -> None:
         if self._right != "write":
@@ -200,6 +204,11 @@ class BokehHandler:
     def _max_size(self) -> int:
         limits = self._limits
         return limits.max_protocol_message if self._right == "write" else limits.max_message
+
+
+def _seen(message: Message) -> int | None:
+    seen = message.metadata.get("seen")
+    return seen if isinstance(seen, int) and not isinstance(seen, bool) else None
 
 
 def _doc(message: Message) -> dict[str, Any]:
