@@ -10,6 +10,7 @@ from sqlalchemy import URL, Connection, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from bokeh_server.storage.faults import translated
+from bokeh_server.storage.log import Log
 from bokeh_server.storage.pool import Pool
 from bokeh_server.storage.urls import LOCK_SECONDS, in_memory, make_engine
 
@@ -21,6 +22,12 @@ POOL_SIZE = 10
 POOL_SECONDS = 30.0
 #: PostgreSQL gives up a statement after so long, so that nobody waits for ever.
 STATEMENT_SECONDS = 60
+#: A migration takes as long as it takes, and waits for another process that migrates.
+#: SQLite would empty the tables that refer to one that is rebuilt, were foreign keys on.
+SQLITE_MIGRATES = ("PRAGMA busy_timeout = 3600000", "PRAGMA foreign_keys = OFF")
+POSTGRESQL_MIGRATES = ("SET SESSION lock_timeout TO 0", "SET SESSION statement_timeout TO 0")
+#: SQLite's write-ahead log is cut back to this when it was longer.
+LOG_BYTES = 16 * 1024 * 1024
 
 
 class Database:
@@ -30,10 +37,12 @@ class Database:
     two that do so at once have corrupted databases (SQLite before 3.51.3).
 
     :param tidy: move the log back; false beside a server that does it already.
+    :param migrating: be patient, and let SQLite rebuild tables to which others refer.
     """
 
-    def __init__(self, url: URL, *, tidy: bool = True) -> None:
+    def __init__(self, url: URL, *, tidy: bool = True, migrating: bool = False) -> None:
         self._tidy = tidy
+        self._migrating = migrating
         self.url = url
         self.engine = make_engine(url)
         self.is_sqlite = url.get_backend_name() == "sqlite"
@@ -42,6 +51,7 @@ class Database:
             event.listen(self.engine, "begin", _begin_sqlite)
         self._readers = Pool(self._reader, POOL_SIZE, POOL_SECONDS, remote=not self.is_sqlite)
         self._writers = Pool(self._writer, 1, POOL_SECONDS) if self.is_sqlite else self._readers
+        self._log = Log() if self.is_sqlite and tidy else None
         if in_memory(url):
             self._readers = self._writers
 
@@ -53,13 +63,25 @@ class Database:
         """
         return _translating(self._readers, attempted, commit=False)
 
-    def write(self, attempted: str) -> AbstractContextManager[Connection]:
+    @contextmanager
+    def write(self, attempted: str) -> Iterator[Connection]:
         """A transaction: committed at the end, rolled back when the block raises.
 
         :raises StorageUnavailable: the database does not answer.
         :raises StorageFull: its disk is full.
         """
-        return _translating(self._writers, attempted, commit=True)
+        with _translating(self._writers, attempted, commit=True) as connection:
+            yield connection
+        if self._log is not None and self._log.is_due:
+            with _translating(self._writers, attempted, commit=False) as connection:
+                self._log.cut(connection)
+
+    def cut_log(self) -> None:
+        """Leave nothing of what was deleted in SQLite's log: now, or at a later :meth:`write`."""
+        if self._log is not None:
+            self._log.want()
+            with self.write("tidy up"):
+                pass
 
     def ping(self) -> None:
         """Ask the database for a sign of life.
@@ -95,17 +117,24 @@ class Database:
             _prepare_sqlite(raw)
         else:
             _prepare_postgresql(raw)
+        if self._migrating:
+            _prepare_migration(raw, SQLITE_MIGRATES if self.is_sqlite else POSTGRESQL_MIGRATES)
 
 
 def _prepare_sqlite(raw: Any) -> None:
     # None: the sqlite3 module leaves transactions to us, so that BEGIN IMMEDIATE can be said.
     raw.isolation_level = None
     cursor = raw.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {LOCK_SECONDS * 1000}")
+    if not cursor.execute("PRAGMA page_count").fetchone()[0]:
+        # Only a new file takes this, and on others it waits for whoever writes.
+        cursor.execute("PRAGMA auto_vacuum = INCREMENTAL")
     for pragma in (
-        f"busy_timeout = {LOCK_SECONDS * 1000}",
         "journal_mode = WAL",
+        f"journal_size_limit = {LOG_BYTES}",
         "synchronous = FULL",
         "foreign_keys = ON",
+        "secure_delete = ON",  # what is deleted is overwritten
         "mmap_size = 0",
     ):
         cursor.execute(f"PRAGMA {pragma}")
@@ -120,6 +149,14 @@ def _prepare_postgresql(raw: Any) -> None:
             cursor.execute("SET SESSION synchronous_commit TO on")
         cursor.execute(f"SET SESSION lock_timeout TO '{LOCK_SECONDS}s'")
         cursor.execute(f"SET SESSION statement_timeout TO '{STATEMENT_SECONDS}s'")
+    raw.commit()
+
+
+def _prepare_migration(raw: Any, statements: tuple[str, ...]) -> None:
+    cursor = raw.cursor()
+    for statement in statements:
+        cursor.execute(statement)
+    cursor.close()
     raw.commit()
 
 

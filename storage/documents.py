@@ -155,6 +155,7 @@ class DocumentStore:
         with self._database.write(f"delete document {docid}") as connection:
             if not connection.execute(delete(Document).where(Document.id == docid)).rowcount:
                 raise _unknown(docid)
+        self._database.cut_log()
 
     def publish(self, docid: str, published: bool) -> DocumentRecord:
         """Let everybody read a document, or no longer.

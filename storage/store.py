@@ -61,16 +61,19 @@ class Store:
         self.database.close()
 
 
-def open_database(url: str, *, create: bool, tidy: bool = True) -> Database:
+def open_database(
+    url: str, *, create: bool, tidy: bool = True, migrating: bool = False
+) -> Database:
     """The database at a URL, its directory made when ``create``; nothing is read yet.
 
+    :param migrating: as for :class:`bokeh_server.storage.database.Database`.
     :raises ConfigurationError: the URL, its driver or file cannot be used.
     """
     parsed = parse_url(url)
     path = database_file(parsed)
     if path is not None:
         _check_file(path, create=create)
-    return Database(parsed, tidy=tidy)
+    return Database(parsed, tidy=tidy, migrating=migrating)
 
 
 def _check_file(path: Path, *, create: bool) -> None:
