@@ -40,6 +40,17 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def cpu_of(pid: int) -> float:
+    """CPU seconds that a process has used so far, user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def rss_of(pid: int) -> int:
+    """Resident memory of a process in bytes."""
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
 def _http(method: str, url: str, body: bytes = b"", **headers: str) -> bytes:
     request = urllib.request.Request(url, body or None, headers, method=method)
     with urllib.request.urlopen(request, timeout=30) as answer:
@@ -60,13 +71,11 @@ class Contender(ABC):
 
     def cpu(self) -> float:
         """CPU seconds that the server has used so far, user and system."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return cpu_of(self.process.pid)
 
     def rss(self) -> int:
         """Resident memory of the server in bytes."""
-        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+        return rss_of(self.process.pid)
 
     def token(self) -> str:
         """What a viewer offers as its second subprotocol."""
@@ -169,22 +178,57 @@ def bokeh_serve(points: int) -> Iterator[Contender]:
             process.wait(20)
 
 
+@dataclass
+class Server:
+    """A running bokeh-server.
+
+    :ivar root: its address, with a slash at the end.
+    """
+
+    process: subprocess.Popen[bytes]
+    port: int
+
+    @property
+    def root(self) -> str:
+        return f"http://localhost:{self.port}/"
+
+    def cpu(self) -> float:
+        """CPU seconds that it has used so far, user and system."""
+        return cpu_of(self.process.pid)
+
+    def rss(self) -> int:
+        """Resident memory in bytes."""
+        return rss_of(self.process.pid)
+
+
 @contextmanager
-def bokeh_server(points: int) -> Iterator[Contender]:
-    """Run ``bokeh-server`` on SQLite with a published document of one line of ``points`` points."""
+def run_server(database: str = "") -> Iterator[Server]:
+    """Run ``bokeh-server``.
+
+    :param database: a URL; without it SQLite in a directory of its own.
+    """
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "bokeh_server", "--port", str(port), "--data-dir", folder]
-        process = subprocess.Popen([*command, "--log-level", "error"], cwd=folder, **QUIET)
+        command += ["--log-level", "error", *(["--database", database] if database else [])]
+        process = subprocess.Popen(command, cwd=folder, **QUIET)
         try:
-            root = f"http://localhost:{port}"
-            _wait(f"{root}/bokeh/ping", process)
-            docid, source, plot = _publish(root, points)
-            path = f"/bokeh/doc/{docid}"
-            yield BokehServer("bokeh-server", process, port, f"{path}/{plot}", f"{path}/ws", source)
+            _wait(f"http://localhost:{port}/bokeh/ping", process)
+            yield Server(process, port)
         finally:
             process.terminate()
             process.wait(20)
+
+
+@contextmanager
+def bokeh_server(points: int) -> Iterator[Contender]:
+    """Run ``bokeh-server`` on SQLite with a published document of one line of ``points`` points."""
+    with run_server() as server:
+        docid, source, plot = _publish(server.root.rstrip("/"), points)
+        path = f"/bokeh/doc/{docid}"
+        yield BokehServer(
+            "bokeh-server", server.process, server.port, f"{path}/{plot}", f"{path}/ws", source
+        )
 
 
 def _publish(root: str, points: int) -> tuple[str, str, str]:

@@ -25,15 +25,18 @@ class Socket:
     received: int = 0
 
     @classmethod
-    def connect(cls, port: int, path: str, token: str) -> Socket:
-        """Open a WebSocket the way BokehJS does and wait for the ACK message."""
+    def connect(cls, port: int, path: str, token: str | None) -> Socket:
+        """Open a WebSocket the way BokehJS does and wait for the ACK message.
+
+        :param token: without one it is a script, which no page gave one.
+        """
         sock = socket.create_connection(("127.0.0.1", port), timeout=120)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        page = f"Origin: http://localhost:{port}\r\nSec-WebSocket-Protocol: bokeh, {token}\r\n"
         sock.sendall(
             f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nUpgrade: websocket\r\n"
-            f"Origin: http://localhost:{port}\r\nConnection: Upgrade\r\n"
             "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
-            f"Sec-WebSocket-Protocol: bokeh, {token}\r\n\r\n".encode()
+            f"Connection: Upgrade\r\n{page if token else ''}\r\n".encode()
         )
         self = cls(sock)
         self._read_until(b"\r\n\r\n")
@@ -79,8 +82,9 @@ class Socket:
             self._data()
         return parts
 
-    def send(self, *texts: bytes) -> None:
-        """Send text frames, masked with zeros as RFC 6455 allows."""
+    @staticmethod
+    def frames(*texts: bytes) -> bytes:
+        """Text frames, masked with zeros as RFC 6455 allows."""
         frames = []
         for text in texts:
             size = len(text)
@@ -90,7 +94,11 @@ class Socket:
             if size > 0xFFFF:
                 head = b"\x81\xff" + struct.pack(">Q", size)
             frames.append(head + b"\0\0\0\0" + text)
-        self.sock.sendall(b"".join(frames))
+        return b"".join(frames)
+
+    def send(self, *texts: bytes) -> None:
+        """Send text frames."""
+        self.sock.sendall(self.frames(*texts))
 
     def pong(self, payload: bytes) -> None:
         """Answer a ping, as every WebSocket client does."""
