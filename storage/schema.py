@@ -10,8 +10,9 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, inspect, text
 
-from bokeh_server.errors import ConfigurationError, SchemaMismatch
+from bokeh_server.errors import ConfigurationError, SchemaMismatch, ServerFault
 from bokeh_server.storage.database import Database
+from bokeh_server.storage.tables import Base
 from bokeh_server.storage.urls import shown
 
 __all__ = [
@@ -27,6 +28,8 @@ __all__ = [
 
 #: any number that no other program locks.
 _ADVISORY_LOCK = 5006_0110
+#: what every revision has.
+OLDEST_TABLES = {"change", "document", "user"}
 
 
 def alembic_config(connection: Connection | None = None) -> Config:
@@ -54,9 +57,21 @@ def current_revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def upgrade_schema(connection: Connection) -> None:
-    """Migrate to this release's revision, inside the connection's transaction."""
-    command.upgrade(alembic_config(connection), "head")
+def upgrade_schema(connection: Connection, revision: str = "head") -> None:
+    """Migrate to this release's revision, inside the connection's transaction.
+
+    :raises ServerFault: rows would refer to others that are not there.
+    """
+    command.upgrade(alembic_config(connection), revision)
+    if connection.dialect.name == "sqlite":
+        # Foreign keys are off meanwhile, see Database.
+        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if broken is not None:
+            raise ServerFault(
+                "upgrade the database",
+                f"a row of {broken[0]!r} refers to one of {broken[2]!r} that is not there",
+                "Nothing was changed; please report this",
+            )
 
 
 def lock_schema(connection: Connection) -> None:
@@ -74,13 +89,14 @@ def require_head(database: Database, *, create: bool) -> None:
     """
     with database.read("open the database") as connection:
         if current_revision(connection) == head_revision():
+            _check_tables(database, connection)
             return
     with database.write("prepare the database") as connection:
         lock_schema(connection)
         current = current_revision(connection)
         if current == head_revision():
             return  # another process was quicker
-        check_known(database, current)
+        check_known(database, connection, current)
         if current is not None:
             raise _older(database, current)
         check_empty(database, connection)
@@ -93,19 +109,24 @@ def require_head(database: Database, *, create: bool) -> None:
         upgrade_schema(connection)
 
 
-def check_known(database: Database, current: str | None) -> None:
+def check_known(database: Database, connection: Connection, current: str | None) -> None:
     """Refuse a revision that this release does not know.
 
     :raises SchemaMismatch: a newer release made it.
+    :raises ConfigurationError: another program that uses Alembic made it.
     """
     script = ScriptDirectory.from_config(alembic_config())
     known = {revision.revision for revision in script.walk_revisions()}
-    if current is not None and current not in known:
-        raise SchemaMismatch(
-            f"open {shown(database.url)}",
-            f"its schema {current} was made by a newer release of bokeh-server",
-            "Upgrade bokeh-server: pip install --upgrade bokeh-server",
-        )
+    if current is None or current in known:
+        return
+    tables = set(inspect(connection).get_table_names())
+    if not tables >= OLDEST_TABLES:
+        raise _foreign(database, tables)
+    raise SchemaMismatch(
+        f"open {shown(database.url)}",
+        f"its schema {current} was made by a newer release of bokeh-server",
+        "Upgrade bokeh-server: pip install --upgrade bokeh-server",
+    )
 
 
 def check_empty(database: Database, connection: Connection) -> None:
@@ -113,12 +134,26 @@ def check_empty(database: Database, connection: Connection) -> None:
 
     :raises ConfigurationError: it has.
     """
-    tables = inspect(connection).get_table_names()
-    if set(tables) - {"alembic_version"}:
-        raise ConfigurationError(
+    tables = set(inspect(connection).get_table_names()) - {"alembic_version"}
+    if tables:
+        raise _foreign(database, tables)
+
+
+def _foreign(database: Database, tables: set[str]) -> ConfigurationError:
+    return ConfigurationError(
+        f"open {shown(database.url)}",
+        f"it holds another program's tables ({', '.join(sorted(tables)[:3])}, …)",
+        "Give bokeh-server a database of its own",
+    )
+
+
+def _check_tables(database: Database, connection: Connection) -> None:
+    missing = Base.metadata.tables.keys() - set(inspect(connection).get_table_names())
+    if missing:
+        raise SchemaMismatch(
             f"open {shown(database.url)}",
-            f"it holds another program's tables ({', '.join(sorted(tables)[:3])}, …)",
-            "Give bokeh-server a database of its own",
+            f"it lacks the tables {', '.join(sorted(missing))}",
+            "Restore a backup, or give bokeh-server a new database",
         )
 
 

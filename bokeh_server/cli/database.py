@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
 from bokeh_server.cli.options import CONTEXT, settings_of, store_options
+from bokeh_server.cli.tables import readable_size
 
 __all__ = ["db"]
 
@@ -15,7 +17,7 @@ __all__ = ["db"]
 @store_options
 @click.pass_context
 def db(context: click.Context, /, **options: Any) -> None:
-    """Tell which revision the database is at, and upgrade it."""
+    """Tell which revision the database is at, upgrade it, copy it, make it smaller."""
     given = {name: value for name, value in options.items() if value is not None}
     context.obj = (context.obj or {}) | given
 
@@ -43,3 +45,30 @@ def upgrade(context: click.Context, /, **options: Any) -> None:
     from bokeh_server.storage import upgrade as storage
 
     storage.upgrade(settings_of(context, options).database, click.echo)
+
+
+@db.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--force", is_flag=True, help="Replace FILE if it is there")
+@store_options
+@click.pass_context
+def backup(context: click.Context, /, file: Path, force: bool, **options: Any) -> None:
+    """Copy a SQLite database to FILE, as it is at one moment. Safe beside a running server."""
+    from bokeh_server.storage import upkeep as storage
+
+    size = storage.back_up(settings_of(context, options).database, file, replace=force)
+    click.echo(f"Backed up to {file}: {readable_size(size)}.")
+
+
+@db.command()
+@store_options
+@click.pass_context
+def vacuum(context: click.Context, /, **options: Any) -> None:
+    """Give the disk space of what was deleted back (SQLite). Safe beside a running server.
+
+    A file that an earlier release made is written anew once; the server had better be stopped then.
+    """
+    from bokeh_server.storage import upkeep as storage
+
+    before, after = storage.vacuum(settings_of(context, options).database, click.echo)
+    click.echo(f"The database takes {readable_size(after)}; it took {readable_size(before)}.")
