@@ -1,15 +1,20 @@
 // What a page sends: only what people did, and only the newest of what waits.
 
+import {is_whole, key_of} from "./crossing.js"
+
 const SEND_EVERY = 30  // ms; a drag makes an event for every frame
 
 const VIEW_STATE = new Set(["inner_width", "inner_height", "outer_width", "outer_height"])
 const PAGE_EVENTS = new Set(["document_ready", "connection_lost", "client_reconnected"])
 
 export class Outbox {
-  // is_live(): whether the connection takes messages; send(events) sends them.
-  constructor(bk, ranges, {is_live, send}) {
+  // is_live(): whether the connection takes messages; send(events) sends them and gives the
+  // id of the message.
+  constructor(bk, ranges, crossing, {is_live, send}) {
     this._events = bk.require("document/events")
     this._ranges = ranges
+    this._crossing = crossing
+    this._unanswered = new Map()
     this._is_live = is_live
     this._send = send
     this._queue = new Map()
@@ -39,6 +44,9 @@ export class Outbox {
     }
     for (const event of events) {
       this._put_last(this._queue, event)
+      if (key_of(event) != null) {
+        this._crossing.edited(key_of(event), is_whole(event))
+      }
     }
     if (this._timer == null) {
       this.flush()
@@ -75,13 +83,21 @@ export class Outbox {
     if (this._queue.size > 0 && this._is_live()) {
       const events = [...this._queue.values()]
       this._queue.clear()
-      this._send(events)
+      this._unanswered.set(this._send(events), events)
     }
   }
 
-  // The connection is lost.
+  // The server has stored a message, or refused it for good.
+  answered(id) {
+    this._unanswered.delete(id)
+  }
+
+  // The connection is lost, and with it perhaps what has no answer.
   set_aside() {
-    this._keep(this._queue.values())
+    for (const events of [...this._unanswered.values(), this._queue.values()]) {
+      this._keep(events)
+    }
+    this._unanswered.clear()
     this._queue.clear()
   }
 

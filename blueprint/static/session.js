@@ -4,6 +4,7 @@
 // and cannot follow a socket that was cut in the middle of a message. This wraps it; nothing
 // of BokehJS is changed.
 
+import {Crossing} from "./crossing.js"
 import {Outbox} from "./outbox.js"
 import {Ranges} from "./ranges.js"
 
@@ -39,8 +40,9 @@ export class LiveSession {
     this.retry_at = null
     this._messages = bk.require("core/bokeh_events")
     this._ranges = new Ranges(bk)
+    this._crossing = new Crossing()
     this._listeners = new Set()
-    this._outbox = new Outbox(bk, this._ranges, {
+    this._outbox = new Outbox(bk, this._ranges, this._crossing, {
       is_live: () => this.state === "live",
       send: (events) => this._send(events),
     })
@@ -85,6 +87,14 @@ export class LiveSession {
       },
     })
     connection._on_close = (event, reject) => this._on_close(connection, event, reject)
+    const ask = connection.send_with_reply.bind(connection)
+    connection.send_with_reply = async (message) => {
+      const reply = await ask(message)
+      if (reply.msgtype() === "PULL-DOC-REPLY") {
+        this._crossing.start(number_of(reply) ?? 0)
+      }
+      return reply
+    }
     return connection
   }
 
@@ -261,8 +271,13 @@ export class LiveSession {
     this.document = document
     connection.args_string = this._arguments(true)
     session._document_changed = (event) => this._outgoing(event)
-    const apply = session._handle_patch.bind(session)
-    session._handle_patch = (message) => this._incoming(message, apply)
+    this._apply = session._handle_patch.bind(session)
+    session._handle_patch = (message) => this._incoming(message)
+    const handle = session.handle.bind(session)
+    session.handle = (message) => {
+      handle(message)
+      this._answered(message)
+    }
     const replace = document.replace_with_json.bind(document)
     document.replace_with_json = (json) => this._replace(replace, json)
     this._prepare()
@@ -295,19 +310,59 @@ export class LiveSession {
     this.document?.event_manager.send_event(event)
   }
 
-  _incoming(message, apply) {
-    const finish = this._ranges.incoming(message.content.events, this.document)
+  _incoming(message) {
+    const {content, buffers} = message
+    const seq = number_of(message) ?? this._crossing.seen
+    const shown = this._crossing.incoming(seq, content.events, buffers)
+    if (shown == null) {
+      this._pull_again()
+    } else if (this._show(shown, buffers)) {
+      this._show_due()
+    }
+  }
+
+  _show(events, buffers) {
+    const content = {events: [...events]}
+    const finish = this._ranges.incoming(content.events, this.document)
     const unsent = new Set(this.document._new_models)
     try {
-      apply(message)
+      this._apply({content, buffers})
       finish()
       this._know_again(unsent)
     } catch (error) {
       console.error("a change could not be shown; the document is pulled again", error)
       this._pull_again()
-      return
+      return false
     }
     this._tell("patched")
+    return true
+  }
+
+  // What others set while this page was setting it, too.
+  _show_due() {
+    clearTimeout(this._due)
+    for (const {event, buffers} of this._crossing.due()) {
+      if (!this._show([event], buffers)) {
+        return
+      }
+    }
+    const wait = this._crossing.wait()
+    if (wait != null) {
+      this._due = setTimeout(() => this._show_due(), wait)
+    }
+  }
+
+  _answered(message) {
+    const type = message.msgtype()
+    if (type === "OK" || type === "ERROR") {
+      this._outbox.answered(message.reqid())
+      if (type === "ERROR") {
+        this._pull_again()  // the page shows what is not stored
+      } else {
+        this._crossing.answered(message.reqid(), number_of(message) ?? 0)
+        this._show_due()
+      }
+    }
   }
 
   // BokehJS takes models that the server sent for its own new ones, until it next sends something:
@@ -324,7 +379,9 @@ export class LiveSession {
   _pull_again() {
     const recent = Date.now() - (this._fault_at ?? 0) < FAULT_PAUSE
     this._fault_at = Date.now()
-    this._drop_socket(this._connection)
+    if (this._connection.socket != null) {
+      this._drop_socket(this._connection)
+    }
     this._lost(CLOSE_PULL_AGAIN)
     if (recent) {
       this._schedule(FAULT_PAUSE)
@@ -341,9 +398,17 @@ export class LiveSession {
 
   _send(events) {
     const {Message} = this.bk.require("protocol/message")
-    const patch = this.document.create_json_patch(events)
-    this._connection.send(Message.create("PATCH-DOC", {}, patch))
+    const message = Message.create("PATCH-DOC", {}, this.document.create_json_patch(events))
+    message.metadata.seen = this._crossing.sent(message.msgid())
+    this._connection.send(message)
+    return message.msgid()
   }
+}
+
+// The change that a message of the server stands for.
+function number_of(message) {
+  const {msgid} = message.header
+  return /^\d{1,15}$/.test(msgid) ? Number(msgid) : null
 }
 
 function within(time, promise) {
