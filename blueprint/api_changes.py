@@ -12,6 +12,7 @@ from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.access import readable, user_name, writable
 from bokeh_server.blueprint.bodies import (
     choice_argument,
+    fingerprint,
     integer_argument,
     read_object,
     read_patch,
@@ -19,14 +20,13 @@ from bokeh_server.blueprint.bodies import (
 )
 from bokeh_server.blueprint.revisions import MOST_SEQ
 from bokeh_server.blueprint.state import current_state
-from bokeh_server.documents import describe
+from bokeh_server.documents import describe, join
 from bokeh_server.errors import BadRequest, NoLongerKept
 from bokeh_server.protocol.models import inline_buffers
 from bokeh_server.protocol.packing import CONTENT_TYPE, pack, unpack
 
 if TYPE_CHECKING:
     from bokeh_server.documents import Group, Span
-    from bokeh_server.protocol import Patch
     from bokeh_server.storage import ChangeRecord
 
 __all__ = ["add_routes"]
@@ -34,6 +34,9 @@ __all__ = ["add_routes"]
 _MOST_CHANGES = 1000
 #: most bytes of stored changes in one answer, unless its first has more.
 _MOST_BYTES = 4 * 1024 * 1024
+#: so many groups of changes are told at once; fewer where many changes make few groups.
+_MOST_GROUPS = 40
+_MOST_PAGES = 5
 
 
 def add_routes(blueprint: Blueprint) -> None:
@@ -49,22 +52,20 @@ def add_routes(blueprint: Blueprint) -> None:
 def _append(docid: str) -> Response:
     writable(docid)
     patch = read_patch()
-    document = current_state().engine.open(docid)
-    seq = document.apply(
-        patch,
-        actor=user_name(),
-        origin=short_header("Bokeh-Origin"),
-        key=short_header("Idempotency-Key"),
+    answer = (
+        current_state()
+        .engine.open(docid)
+        .append(
+            patch,
+            actor=user_name(),
+            origin=short_header("Bokeh-Origin"),
+            key=short_header("Idempotency-Key"),
+            request=fingerprint(),
+        )
     )
-    gone = document.gone(_targets(patch))
-    return jsonify(seq=seq, gone=gone) if gone else jsonify(seq=seq)
-
-
-def _targets(patch: Patch) -> list[str]:
-    """The models that events change, which a document may have had and dropped."""
-    models = [event.get("model") for event in patch.events if "attr" in event]
-    ids = (model.get("id") for model in models if isinstance(model, dict))
-    return sorted({model_id for model_id in ids if isinstance(model_id, str)})
+    if answer.gone:
+        return jsonify(seq=answer.seq, gone=answer.gone)
+    return jsonify(seq=answer.seq)
 
 
 def _restore(docid: str) -> Response:
@@ -164,21 +165,13 @@ def _signed(record: ChangeRecord) -> dict[str, Any]:
 def _history(docid: str) -> Response:
     """The log in plain words, newest first."""
     readable(docid)
+    after = integer_argument("after", 0, most=MOST_SEQ)
     before = integer_argument("before", MOST_SEQ, most=MOST_SEQ)
-    limit = integer_argument("limit", _MOST_CHANGES, most=_MOST_CHANGES)
-    state = current_state()
-    span = state.engine.span(docid)
+    span = current_state().engine.span(docid)
     tag = f"{span.head}-{span.oldest}-{span.first_change}"
-    if request.if_none_match.contains(tag):
+    if request.if_none_match.contains_weak(tag):
         return _kept(Response(status=304), tag)
-
-    def page() -> tuple[list[ChangeRecord], bool]:
-        return state.store.changes.page(
-            docid, 0, limit=limit, size=_MOST_BYTES, before=before, newest=True
-        )
-
-    records, more = run_blocking(page)
-    groups = describe(records[::-1], state.engine.open(docid).labels)
+    groups, more = _told(docid, after, before)
     answer = jsonify(
         seq=span.head,
         oldest=span.first_change,
@@ -189,8 +182,29 @@ def _history(docid: str) -> Response:
     return _kept(answer, tag)
 
 
+def _told(docid: str, after: int, before: int) -> tuple[list[Group], bool]:
+    """The last changes within bounds, in groups, and whether there are earlier ones."""
+    state = current_state()
+    document = state.engine.open(docid)
+
+    def page(before: int) -> tuple[list[ChangeRecord], bool]:
+        return state.store.changes.page(
+            docid, after, limit=_MOST_CHANGES, size=_MOST_BYTES, before=before, newest=True
+        )
+
+    groups: list[Group] = []
+    for _ in range(_MOST_PAGES):
+        records, more = run_blocking(page, before)
+        groups = join(describe(records[::-1], document.labels), groups)
+        if not more or len(groups) > _MOST_GROUPS:
+            break
+        before = records[-1].seq
+    # The earliest may go on in what was not read; it is told with that.
+    return (groups[1:] if more and len(groups) > 1 else groups), more
+
+
 def _kept(answer: Response, tag: str) -> Response:
-    answer.set_etag(tag)
+    answer.set_etag(tag, weak=True)
     answer.headers["Cache-Control"] = "private, no-cache"
     return answer
 

@@ -9,7 +9,7 @@ from flask import Blueprint, Response, request
 
 from bokeh_server.blueprint.access import readable
 from bokeh_server.blueprint.pages import json_in_html, page_config, render, target_of
-from bokeh_server.blueprint.state import current_state
+from bokeh_server.blueprint.revisions import asked
 from bokeh_server.blueprint.static_files import links
 from bokeh_server.blueprint.tickets import make_ticket
 from bokeh_server.errors import BadRequest, CallerError
@@ -51,7 +51,7 @@ def _config() -> dict[str, Any]:
     try:
         docid = request.args.get("docid", "")
         identity = readable(docid)
-        target = target_of(current_state().engine.open(docid), request.args.get("modelid") or None)
+        target = target_of(asked(docid), request.args.get("modelid") or None)
     except CallerError as error:
         return {"error": str(error), "status": error.status}
     config = page_config(identity, target)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import orjson
 from flask import Blueprint, Response, current_app, jsonify, request
@@ -11,19 +13,30 @@ from markupsafe import Markup
 from bokeh_server.blueprint.access import readable
 from bokeh_server.blueprint.api_documents import list_documents
 from bokeh_server.blueprint.foreign import own_names
+from bokeh_server.blueprint.revisions import asked, asked_revision
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
 from bokeh_server.blueprint.tickets import is_public, make_ticket, writes
-from bokeh_server.errors import Forbidden
+from bokeh_server.documents import Revision
+from bokeh_server.errors import Forbidden, UnknownModel
 from bokeh_server.sockets.origin import check_name
 from bokeh_server.storage.documents import TITLE_LENGTH
 
 if TYPE_CHECKING:
-    from bokeh_server.documents import Identity, LiveDocument
+    from bokeh_server.documents import Identity, Still
 
 __all__ = ["add_routes", "json_in_html", "page_config", "render", "target_of"]
 
-_MODULES = ("bundles.js", "common.js", "outbox.js", "ranges.js", "session.js", "stage.js")
+_MODULES = (
+    "bundles.js",
+    "common.js",
+    "history.js",
+    "outbox.js",
+    "ranges.js",
+    "revision.js",
+    "session.js",
+    "stage.js",
+)
 _INDEX_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -61,17 +74,19 @@ def json_in_html(value: object) -> Markup:
     return Markup(text)  # noqa: S704
 
 
-def target_of(document: LiveDocument, key: str | None) -> dict[str, Any]:
+def target_of(document: Still, key: str | None) -> dict[str, Any]:
     """What a page shows: the whole document, or one model and where it stands.
 
     :param key: a model's id or name; the successor of a model that was replaced is found too.
-        For a part of a plot, its plot is shown.
+        For a part of a plot, its plot is shown. In a revision that had another model
+        in the place of this one, it is that.
     :raises UnknownModel: there is no such model and it has no successor.
     """
     if key is None:
         return {"kind": "document"}
     is_drawable = current_state().schema.is_drawable
-    model_id = document.drawn_as(document.resolve(key), is_drawable)
+    found = _once(document, key) if isinstance(document, Revision) else document.resolve(key)
+    model_id = document.drawn_as(found, is_drawable)
     place = document.place(model_id)
     return {
         "kind": "model",
@@ -80,6 +95,21 @@ def target_of(document: LiveDocument, key: str | None) -> dict[str, Any]:
         "plot": -1 if place.plot is None else place.plot,
         "root": -1 if place.root is None else place.root,
     }
+
+
+def _once(revision: Revision, key: str) -> str:
+    """What stood once where a model stands now, if the model itself was not there."""
+    with suppress(UnknownModel):
+        return revision.resolve(key)
+    today = current_state().engine.open(revision.docid)
+    found = revision.standing_at(today.place(today.resolve(key)))
+    if found is None:
+        raise UnknownModel(
+            f"find {key[:80]!r} in revision {revision.seq}",
+            "it was not there yet",
+            "Look at the whole document",
+        )
+    return found
 
 
 def _index() -> Response:
@@ -109,18 +139,41 @@ def _show_model(docid: str, modelid: str) -> Response:
 
 def _show(docid: str, key: str | None) -> Response:
     identity = readable(docid)
-    document = current_state().engine.open(docid)
+    document = asked(docid)
     page = render(
         "plot.html",
         title=_shown_title(document.page_title(), identity.title),
         docid=docid,
         kind="document" if key is None else "plot",
         public=is_public(),
+        writes=writes(identity),
+        revision=_banner(document) if isinstance(document, Revision) else None,
         bundles=links().bundles,
         modules=_MODULES,
         config=json_in_html(page_config(identity, target_of(document, key))),
     )
     return _page(page, _PLOT_POLICY + _frame_ancestors())
+
+
+def _banner(revision: Revision) -> dict[str, Any]:
+    """What the page of a revision says about it, and where its neighbours are."""
+    span = current_state().engine.span(revision.docid)
+    earlier, later = revision.seq - 1, revision.seq + 1
+    return {
+        "seq": revision.seq,
+        "head": span.head,
+        "actor": revision.actor,
+        "at": revision.at.isoformat(timespec="seconds") if revision.at else None,
+        "previous": _query(earlier) if earlier >= span.oldest else None,
+        "next": _query(later) if later <= span.head else None,
+        "live": _query(None),
+    }
+
+
+def _query(seq: int | None) -> str:
+    """The address of the same page at another revision, or live."""
+    arguments = {"public": "true"} if is_public() else {}
+    return "?" + urlencode(arguments if seq is None else {**arguments, "revision": seq})
 
 
 def _shown_title(own: str, stored: str) -> str:
@@ -137,6 +190,7 @@ def page_config(identity: Identity, target: dict[str, Any]) -> dict[str, Any]:
         "ticket": make_ticket(identity, "page"),
         "writes": writes(identity),
         "public": is_public(),
+        "revision": asked_revision(),
         "target": target,
         "bokehjs": {
             "version": current_state().assets.bokeh_version,

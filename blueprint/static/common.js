@@ -3,6 +3,7 @@
 export const WORDS = {
   connecting: "connecting",
   live: "live",
+  still: "not live",
   reconnecting: "reconnecting",
   lost: "no connection",
   deleted: "deleted",
@@ -21,6 +22,14 @@ export function explain(state, detail) {
     case "reconnecting": return "The connection was lost. Connecting again."
     default: return ""
   }
+}
+
+export function plural(count, one, many) {
+  return `${count.toLocaleString("en")} ${count === 1 ? one : many}`
+}
+
+export function revision_url(root, docid, revision) {
+  return new URL(`${root}/bokeh/doc/${encodeURIComponent(docid)}/content?revision=${revision}`, location.href).href
 }
 
 export function socket_url(root, docid) {

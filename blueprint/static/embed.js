@@ -1,7 +1,8 @@
 // Live plots in anybody's page: one socket for a document, however many of its plots stand there.
 
 import {load_bokehjs} from "./bundles.js"
-import {explain, socket_url} from "./common.js"
+import {explain, revision_url, socket_url} from "./common.js"
+import {RevisionSession} from "./revision.js"
 import {LiveSession} from "./session.js"
 import {Stage} from "./stage.js"
 
@@ -10,6 +11,7 @@ const renewals = new Map()
 let renewal_count = 0
 
 const BOX = "position: relative; min-width: 8em"
+const FINE = new Set(["connecting", "live", "still"])
 const NOTE = "font: 14px/1.5 system-ui, sans-serif; color: #7a2e0e; background: #fff7ed; "
   + "border: 1px solid #fdba74; border-radius: 6px; padding: 8px 12px; margin: 4px 0"
 
@@ -61,8 +63,7 @@ export async function embed(script, config) {
 
 function show(session, note, stage, config) {
   let drawn = ""
-  const tell = () => say(note, session.state === "live" || session.state === "connecting"
-    ? drawn : explain(session.state, session.detail))
+  const tell = () => say(note, FINE.has(session.state) ? drawn : explain(session.state, session.detail))
   session.on((what) => what === "state" && tell())
   new Stage(session, stage, config.target, config.bokehjs.base, (what, detail) => {
     drawn = {
@@ -75,7 +76,7 @@ function show(session, note, stage, config) {
 }
 
 function session_of(config) {
-  const key = `${config.root} ${config.docid} ${config.public}`
+  const key = `${config.root} ${config.docid} ${config.public} ${config.revision}`
   if (!sessions.has(key)) {
     const opened = open(config)
     sessions.set(key, opened)
@@ -86,7 +87,10 @@ function session_of(config) {
 
 async function open(config) {
   const bk = await load_bokehjs(config.bokehjs)
-  const session = new LiveSession(bk, {
+  const session = config.revision != null ? new RevisionSession(bk, {
+    url: revision_url(config.root, config.docid, config.revision),
+    ticket: config.ticket,
+  }) : new LiveSession(bk, {
     url: socket_url(config.root, config.docid),
     ticket: config.ticket,
     writes: config.writes,

@@ -1,5 +1,7 @@
 // The list of documents: live, and each can be renamed and deleted in place.
 
+import {plural} from "./common.js"
+
 const config = JSON.parse(document.getElementById("bokeh-server-config").textContent)
 const list_el = document.getElementById("documents")
 const empty_el = document.getElementById("empty")
@@ -26,10 +28,6 @@ function ago(time) {
   }
   const [unit, size] = UNITS.find(([, size]) => -seconds >= size * 0.75) ?? UNITS.at(-1)
   return relative.format(Math.min(-1, Math.round(seconds / size)), unit)
-}
-
-function plural(count, one, many) {
-  return `${count} ${count === 1 ? one : many}`
 }
 
 function fill(row, doc) {

@@ -1,9 +1,11 @@
-// The page of a document or of one plot.
+// The page of a document or of one plot, live or as it once was.
 
 import {load_bokehjs} from "./bundles.js"
+import {History} from "./history.js"
+import {RevisionSession} from "./revision.js"
 import {LiveSession} from "./session.js"
 import {Stage} from "./stage.js"
-import {socket_url, renewal, WORDS, explain} from "./common.js"
+import {socket_url, renewal, revision_url, WORDS, explain} from "./common.js"
 
 const config = JSON.parse(document.getElementById("bokeh-server-config").textContent)
 const stage_el = document.getElementById("stage")
@@ -35,7 +37,7 @@ function notice(text) {
 
 function show_title(title) {
   title_el.textContent = title
-  document.title = title
+  document.title = config.revision == null ? title : `${title} · revision ${config.revision.toLocaleString("en")}`
 }
 
 // BokehJS calls a document that nobody gave a title by this name.
@@ -65,14 +67,46 @@ function on_report(session, what, detail) {
   }
 }
 
-async function start() {
-  const bk = await load_bokehjs(config.bokehjs)
-  const session = new LiveSession(bk, {
+function make_session(bk) {
+  if (config.revision != null) {
+    return new RevisionSession(bk, {url: revision_url(config.root, config.docid, config.revision)})
+  }
+  return new LiveSession(bk, {
     url: socket_url(config.root, config.docid),
     ticket: config.ticket,
     writes: config.writes,
     renew: renewal(config),
   })
+}
+
+// Times in the words of whoever reads them.
+function localize_times() {
+  for (const time of document.querySelectorAll(".banner time")) {
+    time.textContent = new Date(time.dateTime).toLocaleString([], {dateStyle: "medium", timeStyle: "short"})
+  }
+}
+
+function start_history() {
+  const history = new History(config, {
+    restored: () => {
+      if (config.revision != null) {
+        location.assign(location.pathname)
+      }
+    },
+    notice,
+  })
+  const button = document.getElementById("restore")
+  if (button != null) {
+    button.hidden = false
+    button.addEventListener("click", () => history.ask_restore(config.revision))
+  }
+}
+
+async function start() {
+  localize_times()
+  start_history()
+  const bk = await load_bokehjs(config.bokehjs)
+  const session = make_session(bk)
   let titled = false
   session.on((what) => {
     if (what === "state") {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bokeh_server.documents.describing import Group, describe
+from bokeh_server.documents.describing import Group, describe, join
 from bokeh_server.documents.engine import Engine
 from bokeh_server.documents.identities import Identity
 from bokeh_server.documents.limits import Limits
@@ -21,4 +21,5 @@ __all__ = [
     "Span",
     "Still",
     "describe",
+    "join",
 ]

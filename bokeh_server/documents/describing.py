@@ -14,7 +14,7 @@ from bokeh_server.documents.naming import label_of_json, length_of, short_value
 from bokeh_server.protocol import unpack
 from bokeh_server.storage import ChangeRecord
 
-__all__ = ["Group", "describe"]
+__all__ = ["Group", "describe", "join"]
 
 #: changes of a kind are told as one, as long as they fall into one stretch of so many seconds.
 STRETCH_SECONDS = 300
@@ -120,6 +120,13 @@ def describe(records: Iterable[ChangeRecord], labels: Labels) -> list[Group]:
     return run_blocking(_grouped, parsed, wanted - known.keys(), known)
 
 
+def join(earlier: list[Group], later: list[Group]) -> list[Group]:
+    """Groups of changes that follow each other."""
+    if earlier and later and earlier[-1].takes(later[0]):
+        return [*earlier[:-1], earlier[-1].and_then(later[0]), *later[1:]]
+    return [*earlier, *later]
+
+
 def _parse(records: Iterable[ChangeRecord]) -> list[Parsed]:
     return [(record, _content(record)) for record in records]
 
@@ -128,11 +135,7 @@ def _grouped(parsed: list[Parsed], unknown: set[str], known: dict[str, str]) -> 
     _find_defined([content for _, content in parsed], unknown, known)
     groups: list[Group] = []
     for record, content in parsed:
-        group = _group(record, content, known)
-        if groups and groups[-1].takes(group):
-            groups[-1] = groups[-1].and_then(group)
-        else:
-            groups.append(group)
+        groups += join([groups.pop()] if groups else [], [_group(record, content, known)])
     return groups
 
 

@@ -1,0 +1,129 @@
+// A document as it once was: loaded once, changed by nobody, and interactive all the same.
+
+import {Ranges} from "./ranges.js"
+
+const FIRST_DELAY = 250      // ms; doubled for every attempt
+const LONGEST_DELAY = 8000   // ms
+const LOST_AFTER = 4         // attempts, from when the page says "lost"
+const PACKED = "application/vnd.bokeh-server.packed"
+
+// Statuses that another attempt will not change.
+const STATES = {401: "refused", 403: "refused", 404: "deleted", 410: "failed"}
+
+// Looks to a page like a LiveSession: connecting, then still; or lost, deleted, refused, failed.
+export class RevisionSession {
+  // ticket: for a page of another site, which the server knows by nothing else.
+  constructor(bk, {url, ticket}) {
+    this.bk = bk
+    this.url = url
+    this.ticket = ticket
+    this.document = null
+    this.state = "connecting"
+    this.detail = ""
+    this._attempts = 0
+    this._listeners = new Set()
+  }
+
+  on(listener) {
+    this._listeners.add(listener)
+    return () => this._listeners.delete(listener)
+  }
+
+  _tell(what) {
+    for (const listener of [...this._listeners]) {
+      listener(what, this)
+    }
+  }
+
+  _set_state(state, detail = "") {
+    this.state = state
+    this.detail = detail
+    this._tell("state")
+  }
+
+  start() {
+    this._load()
+  }
+
+  retry() {
+    if (this.state === "lost" && !this._loading) {
+      this._load()
+    }
+  }
+
+  async _load() {
+    clearTimeout(this._timer)
+    this._loading = true
+    try {
+      const answer = await this._fetch()
+      if (answer != null) {
+        this._show(unpack(answer))
+      }
+    } catch (error) {
+      console.error(error)
+      this._set_state("failed", error.message)
+    } finally {
+      this._loading = false
+    }
+  }
+
+  // The bytes of the document; null where there will be another attempt, or none.
+  async _fetch() {
+    const headers = {Accept: PACKED, ...(this.ticket != null ? {"Bokeh-Ticket": this.ticket} : {})}
+    try {
+      const answer = await fetch(this.url, {headers})
+      if (answer.ok) {
+        return await answer.arrayBuffer()
+      }
+      const {detail} = await answer.json().catch(() => ({}))
+      if (answer.status in STATES) {
+        this._set_state(STATES[answer.status], detail)
+        return null
+      }
+    } catch {
+      // the server is away, which it may not be for long
+    }
+    this._schedule()
+    return null
+  }
+
+  _schedule() {
+    const delay = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this._attempts)
+    this._attempts += 1
+    this._set_state(this._attempts > LOST_AFTER ? "lost" : "connecting")
+    this._timer = setTimeout(() => this._load(), delay * (0.5 + Math.random() / 2))
+  }
+
+  _show({content, buffers}) {
+    const {Document} = this.bk.require("document/document")
+    this.document = Document.from_json(content.doc, [], buffers)
+    this.document.config.setv({notify_connection_status: false}, {sync: false})
+    new Ranges(this.bk).restore(this.document._all_models.values())
+    this._set_state("still")
+    this._tell("replaced")
+  }
+}
+
+// Takes apart what protocol/packing.py puts together.
+export function unpack(data) {
+  const view = new DataView(data)
+  const text = new TextDecoder("utf-8", {fatal: true})
+  const magic = text.decode(data.slice(0, 4))
+  if (magic !== "BkP1") {
+    throw new Error("what the server sent is not a document")
+  }
+  const content_size = Number(view.getBigUint64(4, true))
+  const count = view.getUint32(12, true)
+  let at = 16 + 10 * count
+  const content = JSON.parse(text.decode(data.slice(at, at + content_size)))
+  at += content_size
+  const buffers = new Map()
+  for (let i = 0; i < count; i++) {
+    const id_size = view.getUint16(16 + 10 * i, true)
+    const size = Number(view.getBigUint64(18 + 10 * i, true))
+    const id = text.decode(data.slice(at, at + id_size))
+    buffers.set(id, data.slice(at + id_size, at + id_size + size))
+    at += id_size + size
+  }
+  return {content, buffers}
+}
