@@ -9,7 +9,13 @@ from flask import Blueprint, Response, jsonify, request
 
 from bokeh_server.blocking import run_sized
 from bokeh_server.blueprint.access import current_actor, owned, readable, user_name, writable
-from bokeh_server.blueprint.bodies import parse_body, read_packed, read_title, short_header
+from bokeh_server.blueprint.bodies import (
+    fingerprint,
+    parse_body,
+    read_packed,
+    read_title,
+    short_header,
+)
 from bokeh_server.blueprint.foreign import demand_own_name
 from bokeh_server.blueprint.revisions import asked
 from bokeh_server.blueprint.state import current_state
@@ -148,6 +154,7 @@ def _replace(docid: str) -> Response:
             actor=user_name(),
             origin=short_header("Bokeh-Origin"),
             key=short_header("Idempotency-Key"),
+            request=fingerprint(),
         )
     )
     return jsonify(seq=seq)

@@ -10,7 +10,7 @@ from flask import Blueprint, Response, jsonify
 
 from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.access import readable, user_name, writable
-from bokeh_server.blueprint.bodies import read_json, read_object, short_header
+from bokeh_server.blueprint.bodies import fingerprint, read_json, read_object, short_header
 from bokeh_server.blueprint.revisions import asked
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.upserts import Event, attribute_events, upsert_events
@@ -102,6 +102,7 @@ def _edit(docid: str, plan: Callable[[WireDocument], list[Event]], weight: int =
             actor=user_name(),
             origin=short_header("Bokeh-Origin"),
             key=short_header("Idempotency-Key"),
+            request=fingerprint(),
             weight=weight,
         )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import blake2b
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from bokeh_server.storage.documents import check_title
 
 __all__ = [
     "choice_argument",
+    "fingerprint",
     "integer_argument",
     "parse_body",
     "read_json",
@@ -72,6 +74,22 @@ def read_object() -> tuple[dict[str, Any], int]:
     return value, weight
 
 
+def fingerprint() -> str | None:
+    """What tells this request from others of the same ``Idempotency-Key``; nothing without one."""
+    if "Idempotency-Key" not in request.headers:
+        return None
+    data = request.get_data()
+    return run_sized(len(data), _digest, f"{request.method} {request.path}".encode(), data)
+
+
+def _digest(*parts: bytes) -> str:
+    digest = blake2b(digest_size=8)
+    for part in parts:
+        digest.update(b"%d " % len(part))
+        digest.update(part)
+    return digest.hexdigest()
+
+
 def read_title() -> str:
     """The title in a body ``{"title": ...}``."""
     body, _ = read_object()
@@ -114,7 +132,8 @@ def _read() -> bytes:
         raise UnsupportedMediaType(
             "Could not read the body: it is compressed. Send it without Content-Encoding."
         )
-    data = request.get_data(cache=False)
+    # kept only for whoever needs a fingerprint of it
+    data = request.get_data(cache="Idempotency-Key" in request.headers)
     most = request.max_content_length
     if most is not None and len(data) >= most and request.content_length is None:
         # werkzeug cuts off a chunked body at the limit, and says nothing

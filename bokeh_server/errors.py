@@ -17,7 +17,8 @@
     │   ├── Conflict                409
     │   │   └── TitleTaken
     │   ├── NoLongerKept            410
-    │   └── TooLarge                413
+    │   ├── TooLarge                413
+    │   └── KeyReused               422
     ├── ServerFault                 the server cannot (5xx): try again later
     │   ├── StorageUnavailable      503
     │   └── StorageFull             507
@@ -42,6 +43,7 @@ __all__ = [
     "Forbidden",
     "InvalidMessage",
     "InvalidPatch",
+    "KeyReused",
     "NoLongerKept",
     "NotAuthenticated",
     "NotFound",
@@ -175,6 +177,13 @@ class TooLarge(CallerError):
 
     status = 413
     code = "too_large"
+
+
+class KeyReused(CallerError):
+    """An idempotency key that another request has used; nothing was stored."""
+
+    status = 422
+    code = "key_reused"
 
 
 class ServerFault(BokehServerError):

@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
 from bokeh_server.blocking import run_blocking, run_sized
 from bokeh_server.channels import Entry
+from bokeh_server.documents.answers import (
+    Answer,
+    check_key,
+    check_same,
+    first_answer,
+    missing,
+    with_notes,
+)
 from bokeh_server.documents.committer import Committer, Pending
 from bokeh_server.documents.feed import change_entry, message_entry, pull_entry, value_entry
-from bokeh_server.documents.history import ANYTHING, ROOTS, Edit, Key
+from bokeh_server.documents.history import ANYTHING, Edit, Key
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.loading import unknown_document
+from bokeh_server.documents.making import (
+    Cargo,
+    Source,
+    answer_of,
+    is_structural,
+    keys_of,
+    title_taken,
+    too_large,
+)
 from bokeh_server.documents.memory import Notify
 from bokeh_server.documents.reading import Pulled, Readable
 from bokeh_server.documents.revisions import rebuild
 from bokeh_server.documents.settling import Settler
 from bokeh_server.errors import (
-    BadRequest,
     CallerError,
     InvalidPatch,
     StorageUnavailable,
-    TitleTaken,
-    TooLarge,
 )
 from bokeh_server.protocol import (
     Applied,
@@ -35,46 +48,14 @@ from bokeh_server.protocol import (
     WireDocument,
     pack,
 )
-from bokeh_server.storage import Gone, NewChange, Repeated, Store, Stored, Taken
+from bokeh_server.storage import Gone, NewChange, Outcome, Repeated, Store, Stored, Taken
 
 __all__ = ["LiveDocument", "Pulled"]
 
 #: the kind of event that appends rows, as it is written.
 STREAMED = b'"ColumnsStreamed"'
-KEY_LENGTH = 255
 
 Make = Callable[[WireDocument], Applied]
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Who makes a change.
-
-    :param origin: the connection or script that does not get it back.
-    :param key: idempotency key.
-    :param seen: the last change that its sender had, where that says so.
-    :param whole: it is a whole document, which may be of any size: whoever accepts one over the
-        network bounds it there, and what was exported can be imported.
-    :param restores: the revision that it brings back, for the log.
-    """
-
-    actor: str
-    origin: str | None
-    key: str | None
-    browser: bool = False
-    seen: int | None = None
-    whole: bool = False
-    restores: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Cargo:
-    """What a change needs when it is committed."""
-
-    entries: list[Entry]
-    edit: Edit
-    rows: bool
-    resync: bool
 
 
 class LiveDocument(Readable):
@@ -110,17 +91,43 @@ class LiveDocument(Readable):
         ranges: bool = True,
         seen: int | None = None,
     ) -> int:
+        """As :meth:`append`, for whoever needs only the number."""
+        return self.append(
+            patch,
+            actor=actor,
+            origin=origin,
+            key=key,
+            browser=browser,
+            ranges=ranges,
+            seen=seen,
+        ).seq
+
+    def append(
+        self,
+        patch: Patch,
+        *,
+        actor: str,
+        origin: str | None = None,
+        key: str | None = None,
+        browser: bool = False,
+        ranges: bool = True,
+        seen: int | None = None,
+        request: str | None = None,
+    ) -> Answer:
         """Apply a patch, commit it, and send it to every follower.
 
         :param actor: the user's name, for the log.
         :param origin: the follower that sent it and does not get it back.
-        :param key: idempotency key: the second change of a key is not applied again.
+        :param key: idempotency key: the second change of a key is not applied, but answered as
+            the first was, as long as the log has that.
         :param browser: a browser sent it, so what it computed for its screen is left out.
         :param ranges: from a browser: keep the bounds of automatic ranges.
         :param seen: the last change that the sender had when it made this one; without it, what
             was sent to it a moment ago counts as not seen.
-        :returns: the number it is committed as; where it changes nothing, that of the last change.
+        :param request: a fingerprint of the request, so that a ``key`` that was used for another
+            is refused.
         :raises InvalidPatch: nothing of it was applied.
+        :raises KeyReused: its key is that of another request.
         :raises ServerFault: it was not stored, as a rule; the same ``key`` makes trying again safe.
         """
 
@@ -130,7 +137,7 @@ class LiveDocument(Readable):
                 schema=self._schema,
             )
 
-        source = Source(actor, origin, key, browser, seen)
+        source = Source(actor, origin, key, browser, seen, request=request, missing=missing(patch))
         try:
             return self._write(lambda wire: run_sized(patch.weight, make, wire), source)
         except InvalidPatch:
@@ -145,6 +152,7 @@ class LiveDocument(Readable):
         actor: str,
         origin: str | None = None,
         key: str | None = None,
+        request: str | None = None,
         weight: int = 0,
     ) -> int:
         """Apply a patch that is made of the document as it is just then; see :meth:`apply`.
@@ -155,8 +163,8 @@ class LiveDocument(Readable):
         """
         return self._write(
             lambda wire: run_sized(weight, lambda: wire.apply(plan(wire), schema=self._schema)),
-            Source(actor, origin, key),
-        )
+            Source(actor, origin, key, request=request),
+        ).seq
 
     def replace(
         self,
@@ -166,6 +174,7 @@ class LiveDocument(Readable):
         actor: str,
         origin: str | None = None,
         key: str | None = None,
+        request: str | None = None,
     ) -> int:
         """Replace everything by another document's content, as one change; see :meth:`apply`.
 
@@ -173,8 +182,8 @@ class LiveDocument(Readable):
         """
         return self._write(
             lambda wire: run_blocking(lambda: wire.replace(doc, buffers, schema=self._schema)),
-            Source(actor, origin, key, whole=True),
-        )
+            Source(actor, origin, key, whole=True, request=request),
+        ).seq
 
     def restore(
         self, seq: int, *, actor: str, origin: str | None = None, key: str | None = None
@@ -188,7 +197,7 @@ class LiveDocument(Readable):
         """
         known = self._stored_as(key)
         if known is not None:
-            return known
+            return known.seq
         wire, _ = rebuild(self._store, self.docid, seq)
         content, buffers = run_blocking(wire.content)
         doc = run_sized(len(content), orjson.loads, content)
@@ -196,7 +205,7 @@ class LiveDocument(Readable):
         return self._write(
             lambda wire: run_blocking(lambda: wire.replace(doc, buffers, exact=True)),
             Source(actor, origin, key, whole=True, restores=seq),
-        )
+        ).seq
 
     def rename(self, title: str, *, actor: str) -> int:
         """Change the title under which it is found, and that of its pages.
@@ -204,79 +213,104 @@ class LiveDocument(Readable):
         :raises TitleTaken: the owner has another document of this title.
         """
         patch = Patch([{"kind": "TitleChanged", "title": title}], {})
-        return self._write(lambda wire: wire.apply(patch), Source(actor, None, None), title=title)
+        source = Source(actor, None, None)
+        return self._write(lambda wire: wire.apply(patch), source, title=title).seq
 
-    def _write(self, make: Make, source: Source, title: str | None = None) -> int:
+    def _write(self, make: Make, source: Source, title: str | None = None) -> Answer:
+        if source.key is not None:
+            check_key(source.key)
         for _ in range(self._limits.attempts):
             with self._lock:
-                pending = self._begin(make, source, title)
-                if isinstance(pending, int):
-                    return pending
-            outcome = pending.wait()
-            if isinstance(outcome, Stored | Repeated):
-                return outcome.seq
+                begun = self._begin(make, source, title)
+            outcome = begun.wait() if isinstance(begun, Pending) else begun
+            answer = self._answer(begun, outcome, source)
+            if answer is not None:
+                return check_same(answer, source.request)
             if isinstance(outcome, Gone):
                 raise unknown_document(self.docid)
             if isinstance(outcome, Taken):
-                raise _title_taken(outcome.title)
+                raise title_taken(outcome.title)
         raise StorageUnavailable(
             f"change document {self.docid}",
             "other servers change it all the time",
             "Try again in a moment",
         )
 
-    def _begin(self, make: Make, source: Source, title: str | None) -> Pending | int:
+    def _answer(self, begun: object, outcome: Outcome | Answer, source: Source) -> Answer | None:
+        if isinstance(outcome, Answer):
+            return outcome
+        if isinstance(outcome, Stored):
+            return answer_of(begun)
+        if isinstance(outcome, Repeated):
+            return self._stored_as(source.key) or Answer(outcome.seq)
+        return None
+
+    def _begin(self, make: Make, source: Source, title: str | None) -> Pending | Answer | Repeated:
         wire = self._fresh()
-        if source.key is not None:
-            _check_key(source.key)
-            known = self._in_flight.get(source.key) or self._history.answer(source.key)
-            if known is not None:
-                return known
+        known = self._known(source.key)
+        if known is not None:
+            return known
         try:
             applied = make(wire)
+            gone = source.missing(wire)
+            if title is None and not applied.keys:
+                return self._stored_as(source.key) or self._relay(applied, source, gone)
+            return self._submit(wire, applied, source, title, gone)
         except CallerError:
-            known = self._stored_as(source.key)
-            if known is None:
+            answer = self._stored_as(source.key)
+            if answer is None:
                 raise
-            return known
-        if title is None and not applied.keys:
-            self._relay(applied, source)
-            return self.seq
-        return self._submit(wire, applied, source, title)
+            return answer
+        except BaseException:
+            self.stale = True  # it may be applied, and will not be stored
+            raise
 
-    def _stored_as(self, key: str | None) -> int | None:
-        # A change may be refused because it was stored before, longer ago than is remembered.
+    def _known(self, key: str | None) -> Pending | Repeated | None:
+        if key is None:
+            return None
+        seq = self._history.answer(key)
+        return self._in_flight.get(key) if seq is None else Repeated(seq)
+
+    def _stored_as(self, key: str | None) -> Answer | None:
+        # A change may make no sense because it was stored before, longer ago than is remembered.
         record = key and run_blocking(self._store.changes.by_key, self.docid, key)
-        return record.seq if record else None
+        return first_answer(record) if record else None
 
-    def _relay(self, applied: Applied, source: Source) -> None:
+    def _relay(self, applied: Applied, source: Source, gone: tuple[str, ...]) -> Answer:
         if applied.messages:
             self.channel.publish(
                 message_entry(self.seq, applied.messages, source.origin, source.browser)
             )
+        return Answer(self.seq, gone)
 
     def _submit(
-        self, wire: WireDocument, applied: Applied, source: Source, title: str | None
+        self,
+        wire: WireDocument,
+        applied: Applied,
+        source: Source,
+        title: str | None,
+        gone: tuple[str, ...],
     ) -> Pending:
-        events = _with_note(applied.events, source.restores)
+        request = source.request if source.key is not None else None
+        notes = {"restored": source.restores, "gone": gone, "request": request}
+        events = with_notes(applied.events, **notes)
         body = run_sized(applied.size, pack, events, applied.buffers)
         if len(body) > self._limits.patch_bytes and not source.whole:
             self.stale = True  # it was applied already
-            raise _too_large(self.docid, len(body), self._limits.patch_bytes)
+            raise too_large(self.docid, len(body), self._limits.patch_bytes)
         seq = self._head + 1
         wire.stamp(applied, seq)
         plots = self._count_plots(wire, applied)
         change = NewChange(self.docid, seq, source.actor, body, source.key, title, plots)
         entries, rows = self._entries(seq, applied, source), STREAMED in applied.events
         edit = Edit(seq, source.origin, applied.keys, source.seen)
-        cargo = Cargo(entries, edit, rows, applied.resync)
+        cargo = Cargo(Answer(seq, gone, request), entries, edit, rows, applied.resync)
         pending = Pending(self, change, cargo)
         self._remember(pending)
         try:
             self._committer.submit(pending)
         except BaseException:
             self._forget(pending)
-            self.stale = True
             raise
         self._head = seq
         return pending
@@ -350,52 +384,3 @@ class LiveDocument(Readable):
                 self._in_flight.pop(pending.change.key, None)
             if not self._pending:
                 self._settled.notify_all()
-
-
-def _with_note(events: bytes, restores: int | None) -> bytes:
-    """The content of a change for the log, which says of a restored revision that it is one."""
-    return events if restores is None else b'{"restored":%d,%b' % (restores, events[1:])
-
-
-def is_structural(wire: WireDocument, key: Key) -> bool:
-    """Whether an attribute holds models, or is the list of roots, or all there is."""
-    model = wire.models.get(key[0])
-    return key in (ROOTS, ANYTHING) or (model is not None and bool(model.refs(key[1])))
-
-
-def keys_of(patch: Patch) -> set[Key]:
-    """What a patch that was refused is about, as far as that can be told."""
-    found: set[Key] = set()
-    for event in patch.events:
-        model, attr = event.get("model"), event.get("attr")
-        model_id = model.get("id") if isinstance(model, dict) else None
-        if event["kind"] in ("RootAdded", "RootRemoved"):
-            found.add(ROOTS)
-        elif event["kind"] == "TitleChanged":
-            found.add(("", "title"))
-        elif isinstance(model_id, str) and isinstance(attr, str):
-            found.add((model_id, attr))
-    return found
-
-
-def _title_taken(title: str) -> TitleTaken:
-    return TitleTaken(
-        f"rename the document to {title!r}",
-        "its owner has another document of this title",
-        "Choose another title, or delete that document",
-    )
-
-
-def _check_key(key: str) -> None:
-    if not key or len(key) > KEY_LENGTH or not key.isprintable():
-        raise BadRequest(
-            "store a change",
-            "its idempotency key is empty, too long or not printable",
-            f"Use 1 to {KEY_LENGTH} printable characters",
-        )
-
-
-def _too_large(docid: str, size: int, most: int) -> TooLarge:
-    return TooLarge(
-        f"change document {docid}", f"the patch has {size:,} bytes", f"Send at most {most:,}"
-    )

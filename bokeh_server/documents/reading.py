@@ -166,11 +166,6 @@ class Readable(Memory, Still):
         with self._steady() as wire:
             return self._catch_up(wire, seq)
 
-    def gone(self, model_ids: Iterable[str]) -> list[str]:
-        """Those of some models that are not there, what is on its way included; never waits."""
-        wire = self._wire
-        return [] if wire is None else [each for each in model_ids if each not in wire.models]
-
     def referrers(self, model_id: str) -> set[str]:
         """The ids of the models that refer to a model directly; empty where there is none."""
         with self._steady() as wire:

@@ -1,0 +1,93 @@
+"""What goes with a change from its making to its commit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bokeh_server.channels import Entry
+from bokeh_server.documents.answers import Answer, Missing
+from bokeh_server.documents.committer import Pending
+from bokeh_server.documents.history import ANYTHING, ROOTS, Edit, Key
+from bokeh_server.errors import TitleTaken, TooLarge
+from bokeh_server.protocol import Patch, WireDocument
+
+__all__ = ["Cargo", "Source", "answer_of", "is_structural", "keys_of", "title_taken", "too_large"]
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Who makes a change.
+
+    :param origin: the connection or script that does not get it back.
+    :param key: idempotency key.
+    :param seen: the last change that its sender had, where that says so.
+    :param whole: it is a whole document, which may be of any size: whoever accepts one over the
+        network bounds it there, and what was exported can be imported.
+    :param restores: the revision that it brings back, for the log.
+    :param request: fingerprint of the request, to know another one of the same key.
+    :param missing: tells what its sender has to hear is gone.
+    """
+
+    actor: str
+    origin: str | None
+    key: str | None
+    browser: bool = False
+    seen: int | None = None
+    whole: bool = False
+    restores: int | None = None
+    request: str | None = None
+    missing: Missing = lambda _wire: ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cargo:
+    """What a change needs when it is committed."""
+
+    answer: Answer
+    entries: list[Entry]
+    edit: Edit
+    rows: bool
+    resync: bool
+
+
+def answer_of(pending: object) -> Answer | None:
+    """What to answer when a change that waited is stored."""
+    cargo = pending.cargo if isinstance(pending, Pending) else None
+    return cargo.answer if isinstance(cargo, Cargo) else None
+
+
+def is_structural(wire: WireDocument, key: Key) -> bool:
+    """Whether an attribute holds models, or is the list of roots, or all there is."""
+    model = wire.models.get(key[0])
+    return key in (ROOTS, ANYTHING) or (model is not None and bool(model.refs(key[1])))
+
+
+def keys_of(patch: Patch) -> set[Key]:
+    """What a patch that was refused is about, as far as that can be told."""
+    found: set[Key] = set()
+    for event in patch.events:
+        model, attr = event.get("model"), event.get("attr")
+        model_id = model.get("id") if isinstance(model, dict) else None
+        if event["kind"] in ("RootAdded", "RootRemoved"):
+            found.add(ROOTS)
+        elif event["kind"] == "TitleChanged":
+            found.add(("", "title"))
+        elif isinstance(model_id, str) and isinstance(attr, str):
+            found.add((model_id, attr))
+    return found
+
+
+def title_taken(title: str) -> TitleTaken:
+    """The error for a title that is another document's."""
+    return TitleTaken(
+        f"rename the document to {title!r}",
+        "its owner has another document of this title",
+        "Choose another title, or delete that document",
+    )
+
+
+def too_large(docid: str, size: int, most: int) -> TooLarge:
+    """The error for a patch over the limit."""
+    return TooLarge(
+        f"change document {docid}", f"the patch has {size:,} bytes", f"Send at most {most:,}"
+    )
