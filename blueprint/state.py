@@ -6,6 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from flask import current_app
@@ -107,7 +108,11 @@ class State:
     def _start_engine(self) -> Engine:
         from bokeh_server.documents import Engine, Limits
 
-        limits = Limits(patch_bytes=self.settings.max_body_size)
+        limits = Limits(
+            patch_bytes=self.settings.max_body_size,
+            keep_changes=self.settings.keep_changes,
+            keep_time=timedelta(days=self.settings.keep_days),
+        )
         return Engine(self.store, limits=limits, schema=self.schema)
 
     def _start_sockets(self) -> SocketLoop:

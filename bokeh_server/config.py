@@ -151,6 +151,12 @@ class Settings:
     request_timeout: float = _declare(
         parsers.seconds, 30.0, "Seconds a client may take to send its request before it is dropped"
     )
+    keep_changes: int = _declare(
+        parsers.number, 10_000, "Changes of each document that are kept; more if they are recent"
+    )
+    keep_days: float = _declare(
+        parsers.days, 7.0, "Days for which changes are kept; more if they are among the last"
+    )
     secret_key: str = _declare(
         parsers.text,
         "",

@@ -14,11 +14,13 @@ __all__ = [
     "LOG_LEVELS",
     "Parser",
     "count",
+    "days",
     "directory",
     "flag",
     "hosts",
     "level",
     "names",
+    "number",
     "path",
     "port",
     "prefix",
@@ -68,6 +70,24 @@ def count(value: object) -> int:
     if isinstance(value, bool) or not re.fullmatch(r"\d{1,2}", str(value).strip()):
         raise ValueError(f"{value!r} is not a number from 0 to 99")
     return int(str(value))
+
+
+def number(value: object) -> int:
+    """A whole number up to a million millions."""
+    if isinstance(value, bool) or not re.fullmatch(r"\d{1,12}", str(value).strip()):
+        raise ValueError(f"{value!r} is not a whole number from 0 to 999999999999")
+    return int(str(value))
+
+
+def days(value: object) -> float:
+    """A time in days, from none to a hundred years."""
+    try:
+        found = float(str(value)) if not isinstance(value, bool) else -1.0
+    except ValueError:
+        raise ValueError(f"{value!r} is not a number of days") from None
+    if not 0 <= found <= 36_500:
+        raise ValueError(f"{value!r} is not a time between 0 and 36500 days")
+    return found
 
 
 def seconds(value: object) -> float:

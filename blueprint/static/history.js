@@ -1,7 +1,5 @@
 // The history of a document beside its plots: who changed what and when, to open and to restore.
 
-import {plural} from "./common.js"
-
 const POLL_EVERY = 3000   // ms, while it is open and somebody looks
 const A_MINUTE = 60000    // ms
 
@@ -150,6 +148,10 @@ export class History {
     for (const day of [...this.days.children]) {
       day.hidden = day.querySelector("li") == null
     }
+    if (!this._found) {
+      this._found = true
+      this.days.querySelector("[aria-current]")?.scrollIntoView({block: "nearest"})
+    }
     this.more.hidden = !this._has_more
     this.end.hidden = this._has_more
     this.end.textContent = this.groups.length === 0 ? "Nothing has changed yet."
@@ -188,8 +190,8 @@ export class History {
     time.title = new Date(at).toLocaleString()
     set_text(time, span_of(new Date(began), new Date(at)))
     set_text(row.querySelector(".who"), actor)
-    set_text(row.querySelector(".count"), first === last ? `revision ${number(last)}`
-      : `${plural(last - first + 1, "change", "changes")}, to revision ${number(last)}`)
+    set_text(row.querySelector(".which-one"), first === last ? `revision ${number(last)}`
+      : `revisions ${number(first)}–${number(last)}`)
     const button = row.querySelector(".restore")
     button.hidden = !this.config.writes || last === this.head
     button.setAttribute("aria-label", `Restore revision ${last}: ${what}`)
@@ -294,7 +296,7 @@ function number(value) {
 }
 
 function clock(time) {
-  return time.toLocaleTimeString([], {hour: "2-digit", minute: "2-digit"})
+  return time.toLocaleTimeString([], {hour: "numeric", minute: "2-digit"})
 }
 
 function span_of(began, at) {

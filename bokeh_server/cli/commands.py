@@ -10,6 +10,7 @@ import click
 from bokeh_server import __version__
 from bokeh_server.cli.database import db
 from bokeh_server.cli.documents import docs
+from bokeh_server.cli.history import log_command, restore_command
 from bokeh_server.cli.options import CONTEXT, server_options, settings_of
 from bokeh_server.cli.tables import print_table
 from bokeh_server.config import Settings, setting_names
@@ -69,6 +70,8 @@ def config_command(context: click.Context, /, **options: Any) -> None:
 
 
 bokeh_server.add_command(db)
+docs.add_command(log_command)
+docs.add_command(restore_command)
 bokeh_server.add_command(docs)
 
 

@@ -20,9 +20,12 @@ if TYPE_CHECKING:
     from bokeh_server.documents import Engine
     from bokeh_server.storage import DocumentRecord, Store
 
-__all__ = ["docs"]
+__all__ = ["REVISION", "docs", "find_document", "open_engine", "open_store"]
 
 PIECE_BYTES = 1024 * 1024
+#: what a database can count to.
+KEEP_ALL = 2**63 - 1
+REVISION = click.IntRange(0, KEEP_ALL)
 
 
 @click.group(context_settings=CONTEXT)
@@ -39,7 +42,8 @@ def docs(context: click.Context, /, **options: Any) -> None:
 
 
 @contextmanager
-def _store(context: click.Context, options: dict[str, Any], *, create: bool) -> Iterator[Store]:
+def open_store(context: click.Context, options: dict[str, Any], *, create: bool) -> Iterator[Store]:
+    """The database that the options name, closed at the end."""
     from bokeh_server.storage import Store
 
     store = Store.open(settings_of(context, options).database, create=create, tidy=False)
@@ -50,17 +54,23 @@ def _store(context: click.Context, options: dict[str, Any], *, create: bool) -> 
 
 
 @contextmanager
-def _engine(store: Store) -> Iterator[Engine]:
-    from bokeh_server.documents import Engine
+def open_engine(store: Store) -> Iterator[Engine]:
+    """An engine on it, closed at the end."""
+    from bokeh_server.documents import Engine, Limits
 
-    engine = Engine(store)
+    # How much of the log is kept is the server's business, whose options are not known here.
+    engine = Engine(store, limits=Limits(keep_changes=KEEP_ALL))
     try:
         yield engine
     finally:
         engine.close()
 
 
-def _find(store: Store, key: str) -> DocumentRecord:
+def find_document(store: Store, key: str) -> DocumentRecord:
+    """The document of a docid, or of a title.
+
+    :raises UnknownDocument: there is none.
+    """
     record = store.documents.get(key) or store.documents.find(SINGLE_USER, key)
     if record is None:
         raise UnknownDocument(
@@ -78,7 +88,7 @@ def list_command(context: click.Context, /, **options: Any) -> None:
     """Print the documents, the last changed first. Safe beside a running server."""
     from bokeh_server.storage.sizes import stored_sizes
 
-    with _store(context, options, create=False) as store:
+    with open_store(context, options, create=False) as store:
         sizes = stored_sizes(store)
         rows = [_row(record, sizes.get(record.docid, 0)) for record in store.documents.list()]
     print_table(("docid", "title", "changed", "plots", "size"), rows)
@@ -101,8 +111,8 @@ def delete_command(
 
     A running server notices within seconds and tells open browsers.
     """
-    with _store(context, options, create=False) as store:
-        records = [_find(store, key) for key in documents]
+    with open_store(context, options, create=False) as store:
+        records = [find_document(store, key) for key in documents]
         for record in records:
             if yes or click.confirm(f"Delete {record.title!r} ({record.docid}) for good?"):
                 store.documents.delete(record.docid)
@@ -113,18 +123,26 @@ def delete_command(
 @click.argument("document")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Replace FILE if it is there")
+@click.option("--revision", type=REVISION, metavar="N", help="As it was after change N")
 @store_options
 @click.pass_context
 def export_command(
-    context: click.Context, /, document: str, file: Path, force: bool, **options: Any
+    context: click.Context,
+    /,
+    document: str,
+    file: Path,
+    force: bool,
+    revision: int | None,
+    **options: Any,
 ) -> None:
     """Write a document to FILE, as it is after its last change. Safe beside a running server."""
     if file.exists() and not force:
         raise ConfigurationError(f"write {file}", "it is there already", "Add --force to replace")
-    with _store(context, options, create=False) as store, _engine(store) as engine:
-        record = _find(store, document)
+    with open_store(context, options, create=False) as store, open_engine(store) as engine:
+        record = find_document(store, document)
         live = engine.open(record.docid)
-        seq, content, buffers = live.content()
+        shown = live if revision is None else engine.revision(record.docid, revision)
+        seq, content, buffers = shown.content()
         data = write_archive(live.title, seq, content, buffers)
     _write_file(file, data)
     click.echo(f"Exported {record.title!r} at change {seq} to {file}: {readable_size(len(data))}.")
@@ -162,7 +180,7 @@ def import_command(
     Safe beside a running server, whose index page shows it after a reload.
     """
     archive = read_archive(_read_file(file), str(file))
-    with _store(context, options, create=True) as store, _engine(store) as engine:
+    with open_store(context, options, create=True) as store, open_engine(store) as engine:
         record = engine.create(SINGLE_USER, archive.title if title is None else title)
         try:
             live = engine.open(record.docid)

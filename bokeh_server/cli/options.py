@@ -24,6 +24,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _METAVARS: dict[parsers.Parser, str] = {
     parsers.port: "PORT",
     parsers.count: "N",
+    parsers.number: "N",
+    parsers.days: "DAYS",
     parsers.seconds: "SECONDS",
     parsers.size: "BYTES",
     parsers.level: "LEVEL",

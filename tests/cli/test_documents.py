@@ -97,7 +97,9 @@ def test_what_was_exported_can_be_imported_whatever_its_size(
     """The largest patch is no limit for a document that comes from a file."""
     docid = publish(server, "large", points=10_000)
     file = tmp_path / "large.bokeh"
-    monkeypatch.setattr("bokeh_server.documents.engine.Limits", lambda: Limits(patch_bytes=10_000))
+    monkeypatch.setattr(
+        "bokeh_server.documents.Limits", lambda **more: Limits(patch_bytes=10_000, **more)
+    )
     docs(server, "export", docid, str(file))
     assert file.stat().st_size > 100_000
     copy = docs(server, "import", str(file), "--title", "large copy").split()[-1].rstrip(".")
