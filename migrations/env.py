@@ -14,6 +14,7 @@ def run() -> None:
         target_metadata=Base.metadata,
         render_as_batch=True,
         compare_type=True,
+        compare_server_default=True,
         user_module_prefix="bokeh_server.storage.types.",
     )
     with context.begin_transaction():
