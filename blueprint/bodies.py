@@ -19,6 +19,7 @@ from bokeh_server.storage.documents import check_title
 __all__ = [
     "choice_argument",
     "fingerprint",
+    "fingerprint_of",
     "integer_argument",
     "parse_body",
     "read_json",
@@ -78,8 +79,12 @@ def fingerprint() -> str | None:
     """What tells this request from others of the same ``Idempotency-Key``; nothing without one."""
     if "Idempotency-Key" not in request.headers:
         return None
-    data = request.get_data()
-    return run_sized(len(data), _digest, f"{request.method} {request.path}".encode(), data)
+    return fingerprint_of(request.method, request.path, request.get_data())
+
+
+def fingerprint_of(method: str, path: str, data: bytes) -> str:
+    """The fingerprint of a request, also of one that came on a WebSocket in place of it."""
+    return run_sized(len(data), _digest, f"{method} {path}".encode(), data)
 
 
 def _digest(*parts: bytes) -> str:

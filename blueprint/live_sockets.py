@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
+from bokeh_server.blocking import run_sized
 from bokeh_server.blueprint.access import current_actor, readable, writable
+from bokeh_server.blueprint.bodies import fingerprint_of
 from bokeh_server.blueprint.feed import FeedHandler
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.sock import Sock, Upgrade
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BadRequest, NotAuthenticated, OriginRefused
+from bokeh_server.protocol.packing import unpack
+from bokeh_server.protocol.patches import parse_patch
 from bokeh_server.sockets.bokeh_handler import BokehHandler
+from bokeh_server.sockets.changes_handler import ChangesHandler
 from bokeh_server.sockets.origin import check_origin
 from bokeh_server.sockets.tickets import read_ticket
 
@@ -30,6 +35,7 @@ def add_routes(blueprint: Blueprint) -> None:
     """Add the routes of this module."""
     sock = Sock(lambda: current_state().sockets)
     sock.route("/bokeh/doc/<docid>/ws", bp=blueprint, endpoint="document_socket")(_document)
+    sock.route("/bokeh/doc/<docid>/changes", bp=blueprint, endpoint="changes_socket")(_changes)
     sock.route("/bokeh/ws", bp=blueprint, endpoint="index_socket")(_index)
     sock.route("/bokeh/<path:rest>", bp=blueprint, endpoint="no_socket")(_nothing_here)
 
@@ -56,6 +62,26 @@ def _document(upgrade: Upgrade, docid: str) -> Response:
         )
 
     return upgrade.adopt(make_handler, subprotocol="bokeh")
+
+
+def _changes(upgrade: Upgrade, docid: str) -> Response:
+    """Take a script's changes; a page sends its own by Bokeh's protocol."""
+    _check_origin(upgrade, None)
+    if upgrade.handshake.origin is not None or upgrade.handshake.token is not None:
+        raise NotAuthenticated("store changes", "this connection is for scripts")
+    writable(docid)
+    document = current_state().engine.open(docid)
+    actor = current_actor().name or ""
+    origin, path = _origin_id(request.args.get("origin")), request.path
+
+    def append(body: bytes, key: str) -> dict[str, object]:
+        content, buffers = run_sized(len(body), unpack, body, "a change")
+        patch = run_sized(len(content), parse_patch, content, buffers)
+        same = fingerprint_of("POST", path, body)
+        answer = document.append(patch, actor=actor, origin=origin, key=key, request=same)
+        return {"seq": answer.seq, **({"gone": answer.gone} if answer.gone else {})}
+
+    return upgrade.adopt(lambda connection: ChangesHandler(connection, append, origin=origin or ""))
 
 
 def _ticket(upgrade: Upgrade, docid: str) -> Ticket | None:

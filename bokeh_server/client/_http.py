@@ -15,7 +15,7 @@ from bokeh_server import errors
 from bokeh_server.errors import BokehServerError, ConnectionFailed, ServerFault
 from bokeh_server.protocol.packing import CONTENT_TYPE
 
-__all__ = ["DEFAULT_URL", "Http", "default_url", "normal_url"]
+__all__ = ["DEFAULT_URL", "Http", "default_url", "error_of", "normal_url"]
 
 DEFAULT_URL = "http://localhost:5006/"
 
@@ -70,6 +70,11 @@ class Http:
     def ca_bundle(self) -> str | None:
         """A file of certificates to trust instead of the usual ones."""
         return self._session.verify if isinstance(self._session.verify, str) else None
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether requests go to the server itself, as WebSockets do."""
+        return not self._session.proxies
 
     @property
     def headers(self) -> dict[str, str]:
@@ -164,6 +169,15 @@ def _error(method: str, answer: requests.Response) -> BokehServerError:
     attempted = f"{method} {answer.url}"
     if code is None and status in _GATEWAY:
         return ServerFault(attempted, f"a gateway answered {status}", "Try again later")
+    return error_of(attempted, status, code, detail)
+
+
+def error_of(attempted: str, status: int, code: str | None, detail: str) -> BokehServerError:
+    """The error that an answer reports, as the server raised it.
+
+    :param code: its ``"error"``.
+    :param detail: its sentence.
+    """
     kind = _by_code().get(code or "") or _by_status().get(status) or BokehServerError
     return _from_sentence(kind, detail) or kind(attempted, detail or f"the answer is {status}")
 

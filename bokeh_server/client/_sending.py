@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import uuid
 from typing import Any
+from urllib.parse import urlencode
 
 from bokeh.model import Model
 
 from bokeh_server.client._catalogue import Documents
 from bokeh_server.client._homes import Occupants
+from bokeh_server.client._pipes import Pipes
+from bokeh_server.client._websocket import WebSocket
 from bokeh_server.client.link import Batch, Link
 from bokeh_server.errors import (
     BokehServerError,
@@ -32,6 +35,17 @@ class Sending(Documents):
         super().__init__(*args, **kwargs)
         self.origin = uuid.uuid4().hex
         self._occupants = Occupants()
+        self._pipes = Pipes(self._open_pipe)
+
+    def open_socket(self, docid: str, part: str, query: str) -> WebSocket:
+        """Connect to a WebSocket of a document."""
+        url = f"ws{self.http.url('doc', docid, part).removeprefix('http')}?{query}"
+        return WebSocket(url, self.headers(), ca_bundle=self.http.ca_bundle)
+
+    def _open_pipe(self, docid: str) -> WebSocket | None:
+        if not self.http.is_direct:
+            return None
+        return self.open_socket(docid, "changes", urlencode({"origin": self.origin}))
 
     def _send(self, link: Link, batch: Batch | None) -> list[Model]:
         if batch is None:
@@ -45,10 +59,8 @@ class Sending(Documents):
         batch = link.unconfirmed
         if batch is None:
             return
-        method, part = ("PUT", "content") if batch.kind == "content" else ("POST", "changes")
-        url = self.http.url("doc", link.docid, part)
         try:
-            answer = self.http.send(method, url, batch.body, batch.key, self.origin)
+            answer = self._deliver(link.docid, batch)
         except (ConnectionFailed, ServerFault):
             raise
         except BokehServerError as error:
@@ -64,6 +76,17 @@ class Sending(Documents):
         elif link.seq != before + 1 or answer.get("gone"):
             link.complete = link.complete and link.seq == before
             self._check_not_replaced(link)
+
+    def _deliver(self, docid: str, batch: Batch) -> Any:
+        """Give the server's answer; what a pipe does not answer goes by HTTP, with the same key."""
+        if batch.kind == "content":
+            url = self.http.url("doc", docid, "content")
+            return self.http.send("PUT", url, batch.body, batch.key, self.origin)
+        answer = self._pipes.send(docid, batch.body, batch.key)
+        if answer is not None:
+            return answer
+        url = self.http.url("doc", docid, "changes")
+        return self.http.send("POST", url, batch.body, batch.key, self.origin)
 
     def _check_not_replaced(self, link: Link) -> None:
         """Somebody else has written too; a server drops changes to models that are gone."""

@@ -79,6 +79,10 @@ class WebSocket:
         """Send one text message."""
         self._send(TextMessage(data=text))
 
+    def send_binary(self, data: bytes) -> None:
+        """Send one binary message."""
+        self._send(BytesMessage(data=data))
+
     def messages(self) -> Iterator[str | bytes]:
         """Every message that comes, put together.
 
@@ -90,6 +94,10 @@ class WebSocket:
                 if message is not None:
                     yield message
             self._receive()
+
+    def drop(self) -> None:
+        """Let go of it without a word, as a forked process must that does not own it."""
+        self._socket.close()
 
     def close(self) -> None:
         """Close it; a thread that waits for messages gets :class:`Closed`."""

@@ -18,7 +18,6 @@ from bokeh_server.client._applying import merge_content
 from bokeh_server.client._homes import Home, home_of, note_home
 from bokeh_server.client._ids import make_unique, use_unique_ids
 from bokeh_server.client._sending import Sending
-from bokeh_server.client._websocket import WebSocket
 from bokeh_server.client.batches import (
     changes_batch,
     content_batch,
@@ -26,6 +25,7 @@ from bokeh_server.client.batches import (
     needs_content,
     reaction_batch,
 )
+from bokeh_server.client.history import Change, load_revision, read_log, send_restore
 from bokeh_server.client.link import Link
 from bokeh_server.client.subscription import Subscription
 from bokeh_server.errors import (
@@ -279,6 +279,56 @@ class Session(Sending):
         value = orjson.loads(content)
         return value["doc"], int(value["seq"]), buffers
 
+    # -- going back
+
+    def history(
+        self, document: Document | None = None, after: int | None = None, limit: int = 100
+    ) -> list[Change]:
+        """What was changed in a stored document, oldest first.
+
+        :param document: a local document; the document in use when not given.
+        :param after: the changes after this one; the last ones when not given.
+        :param limit: at most so many.
+        :raises NoLongerKept: the changes after ``after`` are older than what is kept.
+        """
+        home, docid = self._stored_as(document)
+        return read_log(home, docid, after, limit)
+
+    def load_revision(self, revision: int, document: Document | None = None) -> Document:
+        """A stored document as it was after change ``revision``, as a new local document.
+
+        It is stored nowhere: what is done to it changes nothing on the server.
+
+        :param document: a local document; the document in use when not given.
+        :raises UnknownRevision: there is no such change yet.
+        :raises NoLongerKept: it is older than what is kept.
+        """
+        home, docid = self._stored_as(document)
+        return load_revision(home, docid, revision)
+
+    def restore(self, revision: int, document: Document | None = None) -> int:
+        """Make a stored document again what it was after change ``revision``, as a new change.
+
+        The local document that is stored there follows.
+
+        :param document: a local document; the document in use when not given.
+        :returns: the number of the new change; restoring the one before it undoes it.
+        :raises UnknownRevision: there is no such change yet.
+        :raises NoLongerKept: it is older than what is kept.
+        """
+        home, docid = self._stored_as(document)
+        seq = send_restore(home, docid, revision)
+        local = home._occupants.of(docid) if document is None else document
+        if local is not None:
+            home.load_document(local)
+        return seq
+
+    def _stored_as(self, document: Document | None) -> tuple[Session, str]:
+        if document is None:
+            return self, self.used()
+        home = self.home(document)
+        return home, home.link_for(document).docid
+
     def poll_document(self, document: Document, interval: float = 0.5) -> None:
         """Load the document again and again until Ctrl-C; :meth:`subscribe` is faster.
 
@@ -324,11 +374,6 @@ class Session(Sending):
         """Forget a subscription that does not follow any more."""
         self._subscriptions.discard(subscription)
 
-    def open_socket(self, docid: str, query: str) -> WebSocket:
-        """Connect to the WebSocket of a document."""
-        url = f"ws{self.http.url('doc', docid, 'ws').removeprefix('http')}?{query}"
-        return WebSocket(url, self.headers(), ca_bundle=self.http.ca_bundle)
-
     def store_during(self, link: Link, work: Callable[[], list[Exception]]) -> list[Exception]:
         """Do something and store what it changed in the document, and nothing else."""
         with self.lock:
@@ -350,6 +395,7 @@ class Session(Sending):
     def close(self) -> None:
         """Stop to follow and close all connections."""
         self.unsubscribe()
+        self._pipes.close()
         self.http.close()
 
     def __enter__(self) -> Session:

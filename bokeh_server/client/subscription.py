@@ -44,8 +44,8 @@ class Feed(Protocol):
     lock: threading.RLock
     origin: str
 
-    def open_socket(self, docid: str, query: str) -> WebSocket:
-        """Connect to the WebSocket of a document."""
+    def open_socket(self, docid: str, part: str, query: str) -> WebSocket:
+        """Connect to a WebSocket of a document."""
 
     def settle(self, link: Link) -> None:
         """Send again what waits for an answer."""
@@ -183,7 +183,7 @@ class Subscription:
 
     def _follow(self) -> None:
         query = urlencode({"script": "1", "origin": self._session.origin})
-        socket = self._socket = self._session.open_socket(self._link.docid, query)
+        socket = self._socket = self._session.open_socket(self._link.docid, "ws", query)
         try:
             if self._stopped.is_set():
                 return

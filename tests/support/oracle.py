@@ -156,6 +156,7 @@ class OracleHttp(Http):
     """Requests that go to an :class:`OracleServer` in this process."""
 
     server: OracleServer
+    is_direct = False  # it has no sockets
 
     def request(
         self, method: str, url: str, *, retries: tuple[float, ...] = (0, 0), **options: Any
