@@ -24,28 +24,32 @@ _ON_ERROR = (
 )
 
 
-def autoload_server(model: Model, session: Session, public: bool = False) -> str:
+def autoload_server(
+    model: Model, session: Session, public: bool = False, revision: int | None = None
+) -> str:
     """A ``<script>`` tag that shows a stored object, live, in a page of any site.
 
     :param model: a plot, widget or layout that was pushed.
     :param public: show the published document, each viewer with a copy of their own.
-    :raises UnknownModel: the stored document does not have it.
+    :param revision: show it as it was after this change, for good, instead of live.
+    :raises UnknownModel: the stored document, or that revision of it, does not have it.
     """
     session = session.home(model)
     docid = session.docid_of(model)
-    _check_stored(model, session, docid)
+    pinned = {} if revision is None else {"revision": revision}
+    _check_stored(model, session, docid, pinned)
     element = make_globally_unique_css_safe_id()
     arguments = {"docid": docid, "modelid": model.id} | ({"public": "true"} if public else {})
-    url = f"{session.http.url('autoload.js', element)}?{urlencode(arguments)}"
+    url = f"{session.http.url('autoload.js', element)}?{urlencode({**arguments, **pinned})}"
     failed = escape(_ON_ERROR)
     return f'<script src="{escape(url)}" id="{element}" async onerror="{failed}"></script>'
 
 
-def _check_stored(model: Model, session: Session, docid: str) -> None:
+def _check_stored(model: Model, session: Session, docid: str, pinned: dict[str, int]) -> None:
     name = type(model).__qualified_model__
     url = session.http.url("bb", docid, name, model.id, slash=True)
     try:
-        session.http.get(url)
+        session.http.get(f"{url}?{urlencode(pinned)}")
     except UnknownModel:
         raise UnknownModel(
             f"embed {name}({model.id})", "the stored document does not have it",

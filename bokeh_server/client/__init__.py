@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from bokeh_server.client.history import Change
 from bokeh_server.client.session import Session
 from bokeh_server.client.subscription import Subscription
 
-__all__ = ["Session", "Subscription"]
+__all__ = ["Change", "Session", "Subscription"]

@@ -65,6 +65,11 @@ class Occupants:
         """Note that a local document is stored, or loaded, through a link."""
         self._links[link.docid] = (weakref.ref(link.document), link.pinned)
 
+    def of(self, docid: str) -> Document | None:
+        """The local document that was stored, or loaded, last."""
+        occupant = self._links.get(docid)
+        return occupant[0]() if occupant is not None else None
+
     def is_other(self, docid: str, document: Document) -> bool:
         """Whether it is another local document that is stored there."""
         occupant = self._links.get(docid)

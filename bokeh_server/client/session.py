@@ -17,7 +17,6 @@ from bokeh.model import Model
 from bokeh_server.client._applying import merge_content
 from bokeh_server.client._homes import Home, home_of, note_home
 from bokeh_server.client._ids import make_unique, use_unique_ids
-from bokeh_server.client._sending import Sending
 from bokeh_server.client.batches import (
     changes_batch,
     content_batch,
@@ -25,7 +24,7 @@ from bokeh_server.client.batches import (
     needs_content,
     reaction_batch,
 )
-from bokeh_server.client.history import Change, load_revision, read_log, send_restore
+from bokeh_server.client.history import GoingBack
 from bokeh_server.client.link import Link
 from bokeh_server.client.subscription import Subscription
 from bokeh_server.errors import (
@@ -43,7 +42,7 @@ __all__ = ["Session"]
 Links = weakref.WeakKeyDictionary[Document, weakref.WeakValueDictionary[str, Link]]
 
 
-class Session(Sending):
+class Session(GoingBack):
     """A script's way to the documents of one server.
 
     Changes are sent by :meth:`store_objects` and :meth:`store_document`,
@@ -278,50 +277,6 @@ class Session(Sending):
         content, buffers = unpack(self.http.get_packed(url), "the document that the server sent")
         value = orjson.loads(content)
         return value["doc"], int(value["seq"]), buffers
-
-    # -- going back
-
-    def history(
-        self, document: Document | None = None, after: int | None = None, limit: int = 100
-    ) -> list[Change]:
-        """What was changed in a stored document, oldest first.
-
-        :param document: a local document; the document in use when not given.
-        :param after: the changes after this one; the last ones when not given.
-        :param limit: at most so many.
-        :raises NoLongerKept: the changes after ``after`` are older than what is kept.
-        """
-        home, docid = self._stored_as(document)
-        return read_log(home, docid, after, limit)
-
-    def load_revision(self, revision: int, document: Document | None = None) -> Document:
-        """A stored document as it was after change ``revision``, as a new local document.
-
-        It is stored nowhere: what is done to it changes nothing on the server.
-
-        :param document: a local document; the document in use when not given.
-        :raises UnknownRevision: there is no such change yet.
-        :raises NoLongerKept: it is older than what is kept.
-        """
-        home, docid = self._stored_as(document)
-        return load_revision(home, docid, revision)
-
-    def restore(self, revision: int, document: Document | None = None) -> int:
-        """Make a stored document again what it was after change ``revision``, as a new change.
-
-        The local document that is stored there follows.
-
-        :param document: a local document; the document in use when not given.
-        :returns: the number of the new change; restoring the one before it undoes it.
-        :raises UnknownRevision: there is no such change yet.
-        :raises NoLongerKept: it is older than what is kept.
-        """
-        home, docid = self._stored_as(document)
-        seq = send_restore(home, docid, revision)
-        local = home._occupants.of(docid) if document is None else document
-        if local is not None:
-            home.load_document(local)
-        return seq
 
     def _stored_as(self, document: Document | None) -> tuple[Session, str]:
         if document is None:
