@@ -21,7 +21,7 @@ from bokeh_server.storage.records import (
     Stored,
     Taken,
 )
-from bokeh_server.storage.tables import Change, Document
+from bokeh_server.storage.tables import Change, Document, Snapshot
 from bokeh_server.storage.types import UTCDateTime, utc_now
 
 __all__ = ["ChangeStore"]
@@ -157,27 +157,22 @@ class ChangeStore:
             row = connection.execute(_BY_KEY, {"docid": docid, "key": key}).one_or_none()
         return None if row is None else _record(row)
 
-    def forget(self, docid: str, up_to: int, before: datetime, limit: int = 1000) -> int:
-        """Delete the oldest changes: numbered at most ``up_to`` and made before ``before``.
+    def forget(self, docid: str, up_to: int, limit: int = 1000) -> int:
+        """Delete the oldest changes, those numbered at most ``up_to``.
 
         At most ``limit`` go in one transaction, so that it may be stopped at any moment.
-        A change that the newest snapshot does not hold is never deleted.
+        A change that the oldest snapshot does not hold is never deleted.
 
         :returns: how many were deleted; fewer than ``limit`` when none is left.
         """
+        held = select(func.min(Snapshot.seq)).where(Snapshot.docid == docid).scalar_subquery()
+        oldest = (
+            select(_changes.c.seq)
+            .where(_changes.c.docid == docid, _changes.c.seq <= up_to, _changes.c.seq <= held)
+            .order_by(_changes.c.seq)
+            .limit(limit)
+        )
         with self._database.write(f"compact document {docid}") as connection:
-            held = select(_documents.c.snapshot_seq).where(_documents.c.id == docid)
-            oldest = (
-                select(_changes.c.seq)
-                .where(
-                    _changes.c.docid == docid,
-                    _changes.c.seq <= up_to,
-                    _changes.c.seq <= held.scalar_subquery(),
-                    _changes.c.at < before,
-                )
-                .order_by(_changes.c.seq)
-                .limit(limit)
-            )
             gone = delete(Change).where(Change.docid == docid, Change.seq.in_(oldest))
             return connection.execute(gone).rowcount
 

@@ -72,11 +72,16 @@ class ChangeRecord:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A document as it was after change ``seq``; ``body`` is packed DocJson."""
+    """A document as it was after change ``seq``.
+
+    :param parts: digest by key.
+    :param blobs: bytes by digest.
+    """
 
     docid: str
     seq: int
-    body: bytes
+    parts: dict[bytes, bytes]
+    blobs: dict[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)

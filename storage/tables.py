@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import (
     BigInteger,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     LargeBinary,
     MetaData,
@@ -18,7 +19,10 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from bokeh_server.storage.types import UTCDateTime
 
-__all__ = ["Base", "Change", "Document", "Snapshot", "User"]
+__all__ = ["OPEN", "Base", "Blob", "Change", "Document", "Part", "Snapshot", "User"]
+
+#: ``until`` of a part that the newest snapshot has.
+OPEN = 2**63 - 1
 
 #: without names a constraint cannot be dropped portably.
 NAMING_CONVENTION = {
@@ -94,7 +98,7 @@ Index(
 
 
 class Snapshot(Base):
-    """A revision written out whole."""
+    """A revision that is written out: the parts whose time spans it."""
 
     __tablename__ = "snapshot"
 
@@ -102,4 +106,39 @@ class Snapshot(Base):
         String(64), ForeignKey("document.id", ondelete="CASCADE"), primary_key=True
     )
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+
+
+class Blob(Base):
+    """Some bytes of a document, by the SHA-256 of them, so that they are kept once."""
+
+    __tablename__ = "blob"
+
+    docid: Mapped[str] = mapped_column(
+        String(64), ForeignKey("document.id", ondelete="CASCADE"), primary_key=True
+    )
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
     body: Mapped[bytes]
+
+
+class Part(Base):
+    """Which blob a part of a document was, from snapshot ``since`` until before ``until``.
+
+    ``key`` is the SHA-256 of the part's name; a chunk of an array is its own key.
+    """
+
+    __tablename__ = "part"
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["docid", "digest"], ["blob.docid", "blob.digest"], name="fk_part_docid_digest_blob"
+        ),
+        Index("ix_part_docid_until", "docid", "until"),
+        Index("ix_part_docid_digest", "docid", "digest"),
+    )
+
+    docid: Mapped[str] = mapped_column(
+        String(64), ForeignKey("document.id", ondelete="CASCADE"), primary_key=True
+    )
+    key: Mapped[bytes] = mapped_column(primary_key=True)
+    since: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    until: Mapped[int] = mapped_column(BigInteger)
+    digest: Mapped[bytes]

@@ -130,25 +130,33 @@ class Housekeeper(Worker):
         if document.behind:
             document.follow_log()
         if document.snapshot_due and document.snapshot():
-            self.compact(document)
+            self._compact(document)
 
     def _inspect(self, document: LiveDocument) -> None:
         if document.stale and document.channel.followers and not document.deleted:
             document.load()
         idle = document.idle_since
         if idle is not None and time.monotonic() - idle >= self._limits.idle_seconds:
-            document.snapshot()
+            if document.snapshot():
+                self._compact(document)
             self._unload(document)
 
-    def compact(self, document: LiveDocument) -> None:
-        """Delete the changes that need not be kept; a little at a time."""
+    def _compact(self, document: LiveDocument) -> None:
+        """Delete the changes and snapshots that need not be kept; a little at a time."""
+        if time.monotonic() - document.compacted < self._limits.compact_seconds:
+            return
+        document.compacted = time.monotonic()
+        docid, store = document.docid, self._store
         before = datetime.now(UTC) - self._limits.keep_time
         up_to = document.seq - self._limits.keep_changes
-        forget = self._store.changes.forget
-        while up_to > 0 and not self._closing:
-            if run_blocking(forget, document.docid, up_to, before, SLICE) < SLICE:
-                break
+        base = run_blocking(store.snapshots.retire, docid, up_to, before)
+        self._in_slices(store.changes.forget, docid, base)
+        self._in_slices(store.snapshots.sweep, docid)
+
+    def _in_slices(self, forget: Callable[..., int], *what: object) -> None:
+        while not self._closing and run_blocking(forget, *what, SLICE) == SLICE:
+            pass
 
 
-#: changes deleted in one transaction, which other writers wait for.
+#: rows deleted in one transaction, which other writers wait for.
 SLICE = 500

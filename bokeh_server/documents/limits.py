@@ -22,9 +22,14 @@ class Limits:
     #: most changes and bytes that are committed in one transaction.
     group_changes: int = 1000
     group_bytes: int = 8 * MEGABYTE
-    #: a snapshot is due after so many changes, or bytes of them; more for a large document.
-    snapshot_changes: int = 500
+    #: a snapshot is due after so many changes or bytes of them,
+    snapshot_changes: int = 1000
     snapshot_bytes: int = 4 * MEGABYTE
+    #: or after fewer, so long after the last.
+    snapshot_least: int = 100
+    snapshot_seconds: float = 2.0
+    #: how often what need not be kept of a document is deleted.
+    compact_seconds: float = 30.0
     #: a document nobody follows or uses for so long leaves memory.
     idle_seconds: float = 60.0
     #: how often to look for idle documents.

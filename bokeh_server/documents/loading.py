@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 
 from bokeh_server.blocking import run_blocking, run_sized
 from bokeh_server.errors import BadRequest, ServerFault, UnknownDocument
-from bokeh_server.protocol import Applied, WireDocument, pack, parse_patch, unpack
-from bokeh_server.storage import ChangeRecord, DocumentRecord, Store
+from bokeh_server.protocol import Applied, WireDocument, parse_patch, unpack
+from bokeh_server.storage import ChangeRecord, DocumentRecord, Snapshot, Store
 
-__all__ = ["Loaded", "apply_record", "changes_after", "load", "snapshot_body", "unknown_document"]
+__all__ = ["Loaded", "apply_record", "changes_after", "load", "load_at", "unknown_document"]
 
 #: changes read at a time.
 SLICE = 500
+#: the key of a part that is a whole document, as the first release wrote it.
+WHOLE = sha256(b"whole").digest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +42,26 @@ def load(store: Store, docid: str) -> Loaded:
     record = run_blocking(store.documents.get, docid)
     if record is None:
         raise unknown_document(docid)
-    snapshot = run_blocking(store.snapshots.latest, docid)
+    return _loaded(record, run_blocking(store.snapshots.latest, docid))
+
+
+def load_at(store: Store, docid: str, seq: int) -> Loaded:
+    """Read the newest snapshot that holds no change after ``seq``.
+
+    :raises UnknownDocument: there is no such document.
+    """
+    record = run_blocking(store.documents.get, docid)
+    if record is None:
+        raise unknown_document(docid)
+    return _loaded(record, run_blocking(store.snapshots.at, docid, seq))
+
+
+def _loaded(record: DocumentRecord, snapshot: Snapshot | None) -> Loaded:
     if snapshot is None:
         return Loaded(record, WireDocument.empty(), 0, 0)
-    wire = run_blocking(_read_snapshot, snapshot.body)
-    return Loaded(record, wire, snapshot.seq, len(snapshot.body))
+    size = sum(map(len, snapshot.blobs.values()))
+    wire = run_sized(size, _read_snapshot, snapshot)
+    return Loaded(record, wire, snapshot.seq, size)
 
 
 def changes_after(store: Store, docid: str, seq: int) -> Iterator[ChangeRecord]:
@@ -68,11 +86,6 @@ def apply_record(wire: WireDocument, record: ChangeRecord) -> Applied:
         ) from error
 
 
-def snapshot_body(wire: WireDocument) -> bytes:
-    """Write a document out whole."""
-    return pack(*wire.state())
-
-
 def unknown_document(docid: str) -> UnknownDocument:
     """The error for a document that is not there, or no longer."""
     return UnknownDocument(
@@ -85,5 +98,16 @@ def _apply_stored(wire: WireDocument, record: ChangeRecord) -> Applied:
     return wire.apply(parse_patch(content, buffers), seq=record.seq)
 
 
-def _read_snapshot(body: bytes) -> WireDocument:
-    return WireDocument.from_state(*unpack(body, "a snapshot"))
+def _read_snapshot(snapshot: Snapshot) -> WireDocument:
+    parts, blobs = snapshot.parts, snapshot.blobs
+    if WHOLE in parts:
+        return WireDocument.from_state(*unpack(blobs[parts[WHOLE]], "a snapshot"))
+    bodies = (blobs[digest] for key, digest in parts.items() if key != digest)
+    try:
+        return WireDocument.from_parts(bodies, blobs)
+    except BadRequest as error:
+        raise ServerFault(
+            f"load document {snapshot.docid}",
+            f"its snapshot {snapshot.seq} cannot be read ({error})",
+            "Restore the document from a backup or an export",
+        ) from error

@@ -17,17 +17,15 @@ from bokeh_server.documents.loading import (
     apply_record,
     changes_after,
     load,
-    snapshot_body,
     unknown_document,
 )
+from bokeh_server.documents.saving import Saver
 from bokeh_server.errors import UnknownDocument
-from bokeh_server.protocol import Body, WireDocument
+from bokeh_server.protocol import Body, Digests, Draft, WireDocument
 from bokeh_server.storage import ChangeRecord, Store
 
 __all__ = ["Memory", "Notify"]
 
-#: replaying so many bytes of small changes takes as long as reading as much of a snapshot.
-BYTES_PER_CHANGE = 8192
 #: how long to leave a document alone when its snapshot could not be written.
 RETRY_SECONDS = 60.0
 
@@ -51,6 +49,7 @@ class Memory:
     :ivar deleted: it was deleted; followers must not come back.
     :ivar stale: its memory does not agree with the log and is loaded again at the next use.
     :ivar used: when it was last used, on the monotonic clock.
+    :ivar compacted: when what need not be kept was last deleted, on that clock.
     """
 
     def __init__(
@@ -62,6 +61,7 @@ class Memory:
         self.deleted = False
         self.stale = True
         self.used = time.monotonic()
+        self.compacted = float("-inf")
         self.channel = FollowedChannel(
             lambda: notify(docid, "viewers"),
             max_entries=limits.ring_entries,
@@ -81,8 +81,9 @@ class Memory:
         self._history = History(limits.crossing_seconds)
         self._bodies: dict[bool, Body] = {}
         self._ever_loaded = False
+        self._saver = Saver(store, docid)
         self._snapshot_seq = 0
-        self._snapshot_size = 0
+        self._snapshot_at = time.monotonic()
         self._log_bytes = 0
         self._no_snapshot_before = 0.0
 
@@ -156,7 +157,7 @@ class Memory:
             self._publish_pull_again(loaded.seq)
             missed = None
         self._wire, self.title, self._plots = loaded.wire, loaded.record.title, loaded.record.plots
-        self._snapshot_seq, self._snapshot_size = loaded.seq, loaded.size
+        self._snapshot_seq = loaded.seq
         self._log_bytes = 0
         if missed is None:
             self.seq = loaded.seq
@@ -178,9 +179,13 @@ class Memory:
         self._note(record.seq, record.key, len(record.body))
         self._head = record.seq
         if self._ever_loaded:
-            self._history.touch(Edit(record.seq, None, applied.keys))
-            self.channel.publish(change_entry(record.seq, applied, None))
+            origin = origin_of(record.key)
+            self.channel.publish(change_entry(record.seq, applied, origin))
+            self._look_for_crossing(Edit(record.seq, origin, applied.keys), rows=True)
             self._notify(self.docid, "changed")
+
+    def _look_for_crossing(self, edit: Edit, *, rows: bool = False, resync: bool = False) -> None:
+        raise NotImplementedError
 
     def _publish_pull_again(self, seq: int) -> None:
         self.channel.publish(Entry(seq, None))
@@ -200,34 +205,40 @@ class Memory:
 
     @property
     def snapshot_due(self) -> bool:
-        """Whether the log since the last snapshot has grown long; longer for a large document."""
-        if time.monotonic() < self._no_snapshot_before:
+        """Whether the log since the last snapshot has grown long."""
+        now, limits, changes = time.monotonic(), self._limits, self.seq - self._snapshot_seq
+        if now < self._no_snapshot_before:
             return False
-        changes = max(self._limits.snapshot_changes, self._snapshot_size // BYTES_PER_CHANGE)
-        bytes_ = max(self._limits.snapshot_bytes, self._snapshot_size)
-        return self.seq - self._snapshot_seq >= changes or self._log_bytes >= bytes_
+        if changes >= limits.snapshot_changes or self._log_bytes >= limits.snapshot_bytes:
+            return True
+        rested = now - self._snapshot_at >= limits.snapshot_seconds
+        return rested and changes >= limits.snapshot_least
 
     def snapshot(self) -> bool:
-        """Write it out whole, unless that was done since its last change.
+        """Write it out, unless that was done since its last change.
 
-        :returns: whether one was written.
+        :returns: whether there is a newer snapshot than before.
         """
-        with self._lock:
-            if self.stale or self.deleted or self._wire is None:
-                return False
-            with self._steady() as wire:
-                seq = self.seq
-                if seq == self._snapshot_seq:
-                    return False
-                body = run_blocking(snapshot_body, wire)
-                before = self._snapshot_seq, self._snapshot_size, self._log_bytes
-                self._snapshot_seq, self._snapshot_size, self._log_bytes = seq, len(body), 0
+        if self.stale or self.deleted or self.seq == self._snapshot_seq:
+            return False
+        before = self._snapshot_seq, self._log_bytes
         try:
-            return run_blocking(self._store.snapshots.write, self.docid, seq, body)
+            newest = self._saver.save(self._draft)
         except BaseException:
-            self._snapshot_seq, self._snapshot_size, self._log_bytes = before
-            self._no_snapshot_before = time.monotonic() + RETRY_SECONDS
+            newest = None
             raise
+        finally:
+            if newest is None:
+                self._snapshot_seq, self._log_bytes = before
+                self._no_snapshot_before = time.monotonic() + RETRY_SECONDS
+        self._snapshot_seq = max(newest or 0, self._snapshot_seq)
+        return self._snapshot_seq > before[0]
+
+    def _draft(self, known: Digests, whole: bool) -> tuple[int, Draft]:
+        with self._steady() as wire:
+            self._snapshot_seq, self._log_bytes = self.seq, 0
+            self._snapshot_at = time.monotonic()
+            return self.seq, run_blocking(lambda: wire.draft(known, whole=whole))
 
     def unload(self) -> bool:
         """Leave memory unless it is used; the next use loads it again.
@@ -244,3 +255,11 @@ class Memory:
         """Take note that it was deleted: followers are woken, and nobody may use it again."""
         self.deleted = self.stale = True
         self.channel.close(DELETED)
+
+
+def origin_of(key: str | None) -> str | None:
+    """The sender whose name an idempotency key begins with, before a colon.
+
+    By that its followers are known in other processes than the one it wrote to.
+    """
+    return key.partition(":")[0] if key is not None and ":" in key else None

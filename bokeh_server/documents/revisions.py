@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bokeh_server.blocking import run_blocking
 from bokeh_server.documents.limits import Limits
-from bokeh_server.documents.loading import Loaded, apply_record, load, unknown_document
+from bokeh_server.documents.loading import Loaded, apply_record, load_at, unknown_document
 from bokeh_server.documents.reading import Still
 from bokeh_server.errors import BokehServerError, NoLongerKept, UnknownRevision
 from bokeh_server.protocol import WireDocument
@@ -146,8 +146,9 @@ class Revisions:
 def span_of(store: Store, record: DocumentRecord) -> Span:
     """Which revisions of a document can be opened; asks the database."""
     first = store.changes.oldest(record.docid)
-    oldest = 0 if first == 1 or record.seq == 0 else _oldest_snapshot(store, record.docid)
-    return Span(oldest, record.seq, record.seq + 1 if first is None else first)
+    return Span(
+        store.snapshots.oldest(record.docid), record.seq, record.seq + 1 if first is None else first
+    )
 
 
 def rebuild(store: Store, docid: str, seq: int) -> tuple[WireDocument, int]:
@@ -188,17 +189,6 @@ def _replay(store: Store, loaded: Loaded, seq: int) -> int | None:
 def _slice(store: Store, docid: str, after: int, up_to: int) -> list[ChangeRecord]:
     records, _ = store.changes.page(docid, after, limit=SLICE, size=SLICE_BYTES, before=up_to + 1)
     return records
-
-
-def load_at(store: Store, docid: str, seq: int) -> Loaded:
-    """Read the newest snapshot that is not after ``seq``, without the changes after it."""
-    loaded = load(store, docid)
-    return loaded if loaded.seq <= seq else Loaded(loaded.record, WireDocument.empty(), 0, 0)
-
-
-def _oldest_snapshot(store: Store, docid: str) -> int:
-    snapshot = store.snapshots.latest(docid)
-    return 0 if snapshot is None else snapshot.seq
 
 
 def _record(store: Store, docid: str) -> DocumentRecord:

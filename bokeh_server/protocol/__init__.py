@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bokeh_server.protocol.checking import Schema
+from bokeh_server.protocol.chunks import Digests
 from bokeh_server.protocol.frames import binary_frame, text_frame
 from bokeh_server.protocol.messages import (
     Body,
@@ -19,6 +20,7 @@ from bokeh_server.protocol.messages import (
 from bokeh_server.protocol.models import WireModel
 from bokeh_server.protocol.packing import CONTENT_TYPE, Buffers, pack, unpack
 from bokeh_server.protocol.patches import Patch, parse_json, parse_patch, weigh, without_view_state
+from bokeh_server.protocol.saving import Draft, Part
 from bokeh_server.protocol.successors import Place, climb
 from bokeh_server.protocol.wire import REPLACED, Applied, WireDocument
 
@@ -28,7 +30,10 @@ __all__ = [
     "Applied",
     "Body",
     "Buffers",
+    "Digests",
+    "Draft",
     "Message",
+    "Part",
     "Patch",
     "Place",
     "Receiver",

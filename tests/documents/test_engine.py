@@ -143,10 +143,11 @@ def test_leaving_memory_loses_no_change(store: Store) -> None:
 
 def test_snapshots_are_written_as_the_log_grows(store: Store) -> None:
     """After so many changes a snapshot appears by itself, and old changes go."""
-    limits = Limits(snapshot_changes=20, keep_changes=5, keep_time=timedelta(0))
+    limits = Limits(
+        snapshot_changes=20, keep_changes=5, keep_time=timedelta(0), compact_seconds=0
+    )
     engine = Engine(store, limits=limits)
     live = made(engine)
-    # a large document waits longer: this one is small enough
     for value in range(60):
         live.apply(set_value(value), actor="ada")
     wait_for(lambda: (snapshot := store.snapshots.latest(live.docid)) and snapshot.seq >= 20)
@@ -161,13 +162,13 @@ def test_snapshots_are_written_as_the_log_grows(store: Store) -> None:
 
 def test_recent_changes_are_kept(store: Store) -> None:
     """Neither the last so many nor those of the last days go: whichever is more stays."""
-    limits = Limits(snapshot_changes=10, keep_changes=5, keep_time=timedelta(days=7))
+    limits = Limits(snapshot_changes=10, keep_changes=5, compact_seconds=0)
     engine = Engine(store, limits=limits)
     live = made(engine)
     for value in range(40):
         live.apply(set_value(value), actor="ada")
     wait_for(lambda: store.snapshots.latest(live.docid))
-    engine._housekeeper.compact(live)
+    engine._housekeeper._compact(live)
     assert len(store.changes.after(live.docid, 0)) == 41
     engine.close()
 
@@ -178,7 +179,7 @@ def test_a_snapshot_that_cannot_be_written(
     """A full disk costs the snapshot only: it is tried again later, not at every change."""
     tries: list[int] = []
 
-    def full(docid: str, seq: int, body: bytes) -> bool:
+    def full(docid: str, seq: int, **_parts: object) -> bool:
         tries.append(seq)
         raise StorageFull("write a snapshot", "the disk is full")
 

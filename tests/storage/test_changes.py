@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -131,24 +131,10 @@ def test_an_empty_group_is_no_transaction(store: Store) -> None:
 
 
 def test_deleting_a_document_deletes_its_log(store: Store, docid: str) -> None:
-    """No change or snapshot of a deleted document is left."""
+    """No change of a deleted document is left."""
     store.changes.append([change(docid, 1)])
-    store.snapshots.write(docid, 1, b"whole")
     store.documents.delete(docid)
     assert store.changes.after(docid, 0) == []
-    assert store.snapshots.latest(docid) is None
-
-
-def test_forgetting_stops_at_the_snapshot(store: Store, docid: str) -> None:
-    """Compaction deletes old changes in slices, and none that the snapshot does not hold."""
-    store.changes.append([change(docid, seq) for seq in range(1, 11)])
-    later = datetime.now(UTC) + timedelta(days=1)
-    assert store.changes.forget(docid, 10, later) == 0
-    store.snapshots.write(docid, 6, b"whole")
-    assert store.changes.forget(docid, 10, later, limit=4) == 4
-    assert [record.seq for record in store.changes.after(docid, 0)] == list(range(5, 11))
-    assert store.changes.forget(docid, 10, later, limit=4) == 2
-    assert store.changes.forget(docid, 10, datetime(2000, 1, 1, tzinfo=UTC)) == 0
 
 
 def test_writers_never_share_a_number(store: Store, docid: str) -> None:

@@ -54,7 +54,7 @@ def test_an_older_schema_names_the_command(
 ) -> None:
     """A database of an older revision is refused, and the message names the command."""
     Store.open(database_url).close()
-    monkeypatch.setattr("bokeh_server.storage.schema.head_revision", lambda: "0002")
+    monkeypatch.setattr("bokeh_server.storage.schema.head_revision", lambda: "9999")
     with pytest.raises(SchemaMismatch, match="bokeh-server db upgrade"):
         Store.open(database_url)
 
@@ -62,7 +62,15 @@ def test_an_older_schema_names_the_command(
 def test_another_programs_database_is_left_alone(database_url: str) -> None:
     """A database with foreign tables is refused and stays as it is."""
     with closing(Store.open(database_url)) as store, store.database.write("test") as connection:
-        for table in ("snapshot", "change", "document", '"user"', "alembic_version"):
+        for table in (
+            "part",
+            "blob",
+            "snapshot",
+            "change",
+            "document",
+            '"user"',
+            "alembic_version",
+        ):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("CREATE TABLE theirs (id INTEGER)"))
     with pytest.raises(ConfigurationError, match="theirs"):

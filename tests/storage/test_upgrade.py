@@ -39,7 +39,7 @@ def test_a_file_is_backed_up_first(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     url = f"sqlite:///{path}"
     with closing(Store.open(url)) as store:
         store.documents.create("ada", "line")
-    monkeypatch.setattr("bokeh_server.storage.upgrade.head_revision", lambda: "0002")
+    monkeypatch.setattr("bokeh_server.storage.upgrade.head_revision", lambda: "9999")
     said: list[str] = []
     upgrade(url, said.append)
     backup = Path(said[0].removeprefix("Backed up to "))
@@ -63,7 +63,7 @@ def test_a_newer_database_is_left_alone(database_url: str) -> None:
 def test_another_programs_database_is_left_alone(database_url: str) -> None:
     """Foreign tables are not migrated over."""
     with closing(Store.open(database_url)) as store, store.database.write("test") as connection:
-        for table in ("snapshot", "change", "document", '"user"'):
+        for table in ("part", "blob", "snapshot", "change", "document", '"user"'):
             connection.execute(text(f"DROP TABLE {table}"))
         connection.execute(text("DROP TABLE alembic_version"))
         connection.execute(text("CREATE TABLE theirs (id INTEGER)"))

@@ -1,0 +1,145 @@
+"""Snapshots of one document, each of which writes only what changed since the one before."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+
+from bokeh_server.blocking import run_blocking
+from bokeh_server.protocol import Digests, Draft, Part
+from bokeh_server.protocol.chunks import digest_of
+from bokeh_server.storage import Store
+
+__all__ = ["Saver"]
+
+#: how often to try when other processes write snapshots of the document, too.
+ATTEMPTS = 3
+
+
+def part_key(name: str) -> bytes:
+    """The key under which storage keeps a part."""
+    return sha256(b"part " + name.encode()).digest()
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a snapshot has to write.
+
+    :ivar added: key to digest of the parts that are new or have changed.
+    :ivar ended: keys of those that are no more.
+    :ivar bodies: what may have to be staged, by digest.
+    """
+
+    added: dict[bytes, bytes] = field(default_factory=dict)
+    ended: set[bytes] = field(default_factory=set)
+    bodies: dict[bytes, bytes] = field(default_factory=dict)
+
+
+class Index:
+    """What the newest snapshot is made of.
+
+    :ivar seq: its number.
+    :ivar parts: key to digest; a chunk is its own key.
+    """
+
+    def __init__(self, seq: int, parts: dict[bytes, bytes]) -> None:
+        self.seq = seq
+        self.parts = parts
+        self._chunks: dict[bytes, list[bytes]] = {}
+        self._uses: Counter[bytes] = Counter()
+
+    def plan(self, draft: Draft) -> Plan:
+        """Compare a draft with it, and have it be that draft."""
+        plan, touched = Plan(), set[bytes]()
+        for key in map(part_key, draft.gone):
+            touched |= self._use(key, [])
+            if key in self.parts:
+                plan.ended.add(key)
+        for part in draft.parts:
+            touched |= self._take(part, plan)
+        self._count(touched, plan)
+        if draft.whole:
+            plan.ended |= self.parts.keys() - self._chunks.keys() - (+self._uses).keys()
+        for key in plan.ended:
+            del self.parts[key]
+        self.parts |= plan.added
+        return plan
+
+    def _take(self, part: Part, plan: Plan) -> set[bytes]:
+        body, chunks = part.packed()
+        key, digest = part_key(part.key), digest_of(body)
+        if self.parts.get(key) != digest:
+            plan.added[key] = digest
+            plan.bodies[digest] = body
+        touched = self._use(key, chunks)
+        self._chunks[key] = chunks
+        return touched
+
+    def _use(self, key: bytes, chunks: list[bytes]) -> set[bytes]:
+        before = self._chunks.pop(key, [])
+        self._uses.subtract(before)
+        self._uses.update(chunks)
+        return {*before, *chunks}
+
+    def _count(self, touched: Iterable[bytes], plan: Plan) -> None:
+        for digest in touched:
+            if self._uses[digest] > 0:
+                if digest not in self.parts:
+                    plan.added[digest] = digest
+            elif digest in self.parts:
+                plan.ended.add(digest)
+
+
+class Saver:
+    """Writes the snapshots of one document.
+
+    Another process may write some, too: then this one compares with what it finds.
+    """
+
+    def __init__(self, store: Store, docid: str) -> None:
+        self._store = store
+        self._docid = docid
+        self._index: Index | None = None
+        self._lock = threading.Lock()
+
+    def save(self, draft: Callable[[Digests, bool], tuple[int, Draft]]) -> int | None:
+        """Write a snapshot, in time that depends on what changed since the last.
+
+        :param draft: gives the document's ``seq`` and draft at one moment; it is told which chunks
+            are stored already, and whether everything is wanted.
+        :returns: the number of the newest snapshot now, whoever wrote it; ``None`` when others
+            were in the way.
+        """
+        with self._lock:
+            for _ in range(ATTEMPTS):
+                # Unless all goes well, the next draft is compared with what is stored then.
+                index, self._index = self._index, None
+                whole = index is None
+                if index is None:
+                    index = Index(*run_blocking(self._store.snapshots.index, self._docid))
+                seq, taken = draft(index.parts.keys(), whole)
+                if seq <= index.seq:
+                    return index.seq
+                if run_blocking(self._write, index, seq, taken):
+                    self._index = index
+                    return seq
+        return None
+
+    def _write(self, index: Index, seq: int, draft: Draft) -> bool:
+        plan, base = index.plan(draft), index.seq
+        index.seq = seq
+        snapshots = self._store.snapshots
+        return snapshots.stage(self._docid, _missing(plan, draft)) and snapshots.write(
+            self._docid, seq, base=base, added=plan.added, ended=plan.ended
+        )
+
+
+def _missing(plan: Plan, draft: Draft) -> Iterator[tuple[bytes, bytes | memoryview]]:
+    yield from plan.bodies.items()
+    for part in draft.parts:
+        for digest, data in part.data():
+            if digest in plan.added:
+                yield digest, data
