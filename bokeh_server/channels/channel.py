@@ -265,8 +265,8 @@ class Channel:
         return entry.origin != cursor.follower.origin
 
     def _after(self, seq: int | None) -> int:
-        if seq is None:
-            return self._head
+        if seq is None or seq >= self._newest:
+            return self._head  # messages after the last change are not for whoever comes later
         if seq < self._dropped:
             return self._base - 1
         position = self._head

@@ -101,6 +101,11 @@ class History:
             self._told[origin, key] = (seq, now)
         _trim(self._told)
 
+    def told_since(self, origin: str, seq: int) -> set[Key]:
+        """The attributes that a sender was told values of as of ``seq`` or later."""
+        told = [(key, at) for (name, key), (at, _) in self._told.items() if name == origin]
+        return {key for key, at in told if at >= seq and key != ANYTHING}
+
     def _note_touch(self, key: Key, edit: Edit, now: float) -> bool:
         before = self._touches.pop(key, None)
         touch = self._touches[key] = _Touch(edit, now, before)

@@ -346,15 +346,21 @@ class LiveDocument(Readable):
         self.title = change.title or self.title
         for entry in cargo.entries:
             self.channel.publish(entry)
-        self._look_for_crossing(cargo)
+        self._look_for_crossing(cargo.edit, rows=cargo.rows, resync=cargo.resync)
         self._notify(self.docid, "changed")
 
-    def _look_for_crossing(self, cargo: Cargo) -> None:
-        crossed, origin = self._history.touch(cargo.edit), cargo.edit.origin
-        if not cargo.resync:
+    def _look_for_crossing(self, edit: Edit, *, rows: bool = False, resync: bool = False) -> None:
+        crossed = self._history.touch(edit)
+        if not resync:
             crossed.discard(ANYTHING)
-        if origin is not None and self.channel.has(origin):
-            self._settler.note(self, origin, crossed, postponed=not cargo.rows)
+        if edit.origin is not None and self.channel.has(edit.origin):
+            self._settler.note(self, edit.origin, crossed, postponed=not rows)
+
+    def _tell_again(self, origin: str, seq: int) -> None:
+        # A follower that is behind has lost what was meant for it alone.
+        lost = self._history.told_since(origin, seq)
+        if lost:
+            self._settler.note(self, origin, lost)
 
     def put_right(self, origin: str, keys: Iterable[Key]) -> None:
         """Send the newest values of some attributes to one follower, whose edits of them crossed.

@@ -155,8 +155,12 @@ class Readable(Memory, Still):
     def resume(self, follower: Follower, seq: int) -> tuple[bytes | None, Cursor]:
         """What :meth:`catch_up` gives, and a cursor to exactly what follows."""
         with self._steady() as wire:
+            self._tell_again(follower.origin, seq)
             self._history.told(follower.origin, [ANYTHING], self.seq)
             return self._catch_up(wire, seq), self.channel.follow(follower, seq=self.seq)
+
+    def _tell_again(self, origin: str, seq: int) -> None:
+        raise NotImplementedError
 
     def catch_up(self, seq: int) -> bytes | None:
         """The newest value of everything that changed after ``seq``, as one ``PATCH-DOC``.

@@ -1,0 +1,40 @@
+"""Many who edit one document at once, over slow lines that break, end with what is stored."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from bokeh_server.storage import Store
+from support.simulation import run_trial
+
+#: ``scripts/converge`` runs more.
+TRIALS = 60
+SLICE = 10
+
+
+@pytest.fixture(scope="module")
+def memory() -> Iterator[Store]:
+    """A database in memory for all trials."""
+    opened = Store.open("sqlite://")
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("first", range(0, TRIALS, SLICE))
+def test_everybody_ends_with_what_is_stored(memory: Store, first: int) -> None:
+    """Pages, plain pages of BokehJS and scripts drag, type, stream, patch, move roots.
+
+    Their lines delay and drop, connections fall behind, workers change, commits fail. In the end
+    all show the stored document, and no page of ours ever saw a value jump while it dragged it.
+    """
+    logging.disable(logging.ERROR)  # commits fail on purpose
+    try:
+        outcomes = [run_trial(seed, memory) for seed in range(first, first + SLICE)]
+    finally:
+        logging.disable(logging.NOTSET)
+    assert [outcome for outcome in outcomes if not outcome.is_good] == []
+    assert sum(outcome.changes for outcome in outcomes) > 100 * SLICE
+    assert sum(outcome.pulls - outcome.clients for outcome in outcomes) > 0
