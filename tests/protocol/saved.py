@@ -22,10 +22,9 @@ class Saved:
         """Write what changed."""
         draft = wire.draft(self.chunks, whole=whole or not self.parts)
         self.written = 0
-        for key in draft.gone:
+        gone = self.parts.keys() - {each.key for each in draft.parts} if draft.whole else draft.gone
+        for key in gone:
             self.parts.pop(key, None)
-        if draft.whole:
-            self.parts.clear()
         for part in draft.parts:
             self._write(part.key, part.packed()[0])
             for digest, data in part.data():
