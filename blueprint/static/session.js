@@ -355,7 +355,9 @@ export class LiveSession {
   _answered(message) {
     const type = message.msgtype()
     if (type === "OK" || type === "ERROR") {
-      this._outbox.answered(message.reqid())
+      if (message.content.retry !== true) {
+        this._outbox.answered(message.reqid())
+      }
       if (type === "ERROR") {
         this._pull_again()  // the page shows what is not stored
       } else {

@@ -242,9 +242,13 @@ def ok(reqid: str, seq: int | None = None) -> bytes:
     return encode("OK", b"{}", reqid=reqid, msgid=None if seq is None else str(seq))
 
 
-def error(reqid: str, text: str) -> bytes:
-    """Write ``ERROR`` in reply to the message ``reqid``; browsers log ``text``."""
-    return encode("ERROR", _dumps({"text": text, "traceback": None}), reqid=reqid)
+def error(reqid: str, text: str, *, retry: bool = False) -> bytes:
+    """Write ``ERROR`` in reply to the message ``reqid``; browsers log ``text``.
+
+    :param retry: nothing was wrong with the message; our pages keep what was in it.
+    """
+    content = {"text": text, "traceback": None} | ({"retry": True} if retry else {})
+    return encode("ERROR", _dumps(content), reqid=reqid)
 
 
 def server_info(reqid: str) -> bytes:

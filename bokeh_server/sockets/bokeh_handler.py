@@ -137,8 +137,9 @@ class BokehHandler:
         except UnknownDocument:
             self._connection.close(DELETED, "the document was deleted")
         except BokehServerError as reason:
-            self._connection.send(error(message.msgid, str(reason)))
-            if isinstance(reason, ServerFault) and not self._connection.is_script:
+            fault = isinstance(reason, ServerFault)
+            self._connection.send(error(message.msgid, str(reason), retry=fault))
+            if fault and not self._connection.is_script:
                 # the browser shows a value that is not stored; pulling again mends it
                 self._connection.close(PULL_AGAIN, "a change could not be stored")
         except Exception:

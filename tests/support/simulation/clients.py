@@ -274,7 +274,8 @@ class Page(Client):
 
     def answered(self, message: Message) -> None:
         """Take an answer."""
-        self._unanswered.pop(message.reqid or "", None)
+        if not json.loads(message.content).get("retry"):
+            self._unanswered.pop(message.reqid or "", None)
         if message.msgtype == "ERROR":
             self.pull_again()
         else:
