@@ -22,10 +22,17 @@ POOL_SIZE = 10
 POOL_SECONDS = 30.0
 #: PostgreSQL gives up a statement after so long, so that nobody waits for ever.
 STATEMENT_SECONDS = 60
+#: It ends the session of a process that stopped amid a transaction, and frees what that locked.
+IDLE_SECONDS = 20
 #: A migration takes as long as it takes, and waits for another process that migrates.
 #: SQLite would empty the tables that refer to one that is rebuilt, were foreign keys on.
 SQLITE_MIGRATES = ("PRAGMA busy_timeout = 3600000", "PRAGMA foreign_keys = OFF")
-POSTGRESQL_MIGRATES = ("SET SESSION lock_timeout TO 0", "SET SESSION statement_timeout TO 0")
+POSTGRESQL_MIGRATES = tuple(
+    f"SET SESSION {name} TO 0"
+    for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout")
+)
+#: isolation levels of psycopg, which is imported for PostgreSQL alone.
+READ_COMMITTED, REPEATABLE_READ = 2, 3
 #: SQLite's write-ahead log is cut back to this when it was longer.
 LOG_BYTES = 16 * 1024 * 1024
 
@@ -61,7 +68,7 @@ class Database:
         :param attempted: a verb phrase for error messages.
         :raises StorageUnavailable: the database does not answer.
         """
-        return _translating(self._readers, attempted, commit=False)
+        return self._translating(self._readers, attempted, commit=False)
 
     @contextmanager
     def write(self, attempted: str) -> Iterator[Connection]:
@@ -70,10 +77,10 @@ class Database:
         :raises StorageUnavailable: the database does not answer.
         :raises StorageFull: its disk is full.
         """
-        with _translating(self._writers, attempted, commit=True) as connection:
+        with self._translating(self._writers, attempted, commit=True) as connection:
             yield connection
         if self._log is not None and self._log.is_due:
-            with _translating(self._writers, attempted, commit=False) as connection:
+            with self._translating(self._writers, attempted, commit=False) as connection:
                 self._log.cut(connection)
 
     def cut_log(self) -> None:
@@ -82,6 +89,20 @@ class Database:
             self._log.want()
             with self.write("tidy up"):
                 pass
+
+    @contextmanager
+    def _translating(self, pool: Pool, attempted: str, *, commit: bool) -> Iterator[Connection]:
+        try:
+            with pool.connection(attempted) as connection:
+                if not self.is_sqlite:
+                    _choose_isolation(connection, steady=not commit)
+                if commit:
+                    with connection.begin():
+                        yield connection
+                else:
+                    yield connection
+        except SQLAlchemyError as error:
+            raise translated(error, attempted) from error
 
     def ping(self) -> None:
         """Ask the database for a sign of life.
@@ -149,6 +170,8 @@ def _prepare_postgresql(raw: Any) -> None:
             cursor.execute("SET SESSION synchronous_commit TO on")
         cursor.execute(f"SET SESSION lock_timeout TO '{LOCK_SECONDS}s'")
         cursor.execute(f"SET SESSION statement_timeout TO '{STATEMENT_SECONDS}s'")
+        idle = "idle_in_transaction_session_timeout"
+        cursor.execute(f"SET SESSION {idle} TO '{IDLE_SECONDS}s'")
     raw.commit()
 
 
@@ -165,14 +188,9 @@ def _begin_sqlite(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writer else "BEGIN")
 
 
-@contextmanager
-def _translating(pool: Pool, attempted: str, *, commit: bool) -> Iterator[Connection]:
-    try:
-        with pool.connection(attempted) as connection:
-            if commit:
-                with connection.begin():
-                    yield connection
-            else:
-                yield connection
-    except SQLAlchemyError as error:
-        raise translated(error, attempted) from error
+def _choose_isolation(connection: Connection, *, steady: bool) -> None:
+    """Have PostgreSQL's next transaction read one moment only, or write to the newest."""
+    raw: Any = connection.connection.driver_connection
+    if raw.read_only is not steady:
+        raw.read_only = steady
+        raw.isolation_level = REPEATABLE_READ if steady else READ_COMMITTED
