@@ -158,15 +158,16 @@ def rebuild(store: Store, docid: str, seq: int) -> tuple[WireDocument, int]:
     :raises UnknownRevision: it has no such change yet.
     :raises NoLongerKept: a change that it takes is not kept.
     """
+    record = _record(store, docid)
     for _ in range(ATTEMPTS):
+        span = run_blocking(span_of, store, record)
+        if not span.oldest <= seq <= span.head:
+            break
         loaded = load_at(store, docid, seq)
         size = _replay(store, loaded, seq)
         if size is not None:
             return loaded.wire, size
-        span = run_blocking(span_of, store, loaded.record)
-        if not span.oldest <= seq <= span.head:
-            break
-    # What was missing had been compacted a moment before, and only what is older.
+        # What was missing had been compacted a moment before.
     raise _cannot_open(docid, seq, span)
 
 
