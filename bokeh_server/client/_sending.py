@@ -79,14 +79,16 @@ class Sending(Documents):
 
     def _deliver(self, docid: str, batch: Batch) -> Any:
         """Give the server's answer; what a pipe does not answer goes by HTTP, with the same key."""
+        # The origin in it lets every process of a server know whose change this is.
+        key = f"{self.origin}:{batch.key}"
         if batch.kind == "content":
             url = self.http.url("doc", docid, "content")
-            return self.http.send("PUT", url, batch.body, batch.key, self.origin)
-        answer = self._pipes.send(docid, batch.body, batch.key)
+            return self.http.send("PUT", url, batch.body, key, self.origin)
+        answer = self._pipes.send(docid, batch.body, key)
         if answer is not None:
             return answer
         url = self.http.url("doc", docid, "changes")
-        return self.http.send("POST", url, batch.body, batch.key, self.origin)
+        return self.http.send("POST", url, batch.body, key, self.origin)
 
     def _check_not_replaced(self, link: Link) -> None:
         """Somebody else has written too; a server drops changes to models that are gone."""
