@@ -34,7 +34,7 @@ _HEADS = (
     select(_documents.c.id, _documents.c.seq)
     .where(_documents.c.id.in_(bindparam("docids", expanding=True)))
     .order_by(_documents.c.id)  # every process locks in one order, so that none waits in a ring
-    .with_for_update()
+    .with_for_update(key_share=True)  # bytes of a snapshot may be staged meanwhile
 )
 _KEYS = select(_changes.c.docid, _changes.c.key, _changes.c.seq).where(
     _changes.c.docid.in_(bindparam("docids", expanding=True)),

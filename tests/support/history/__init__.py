@@ -10,10 +10,13 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection
 
-from support.history import r0001
+from support.history import r0001, r0002
 from support.history.kept import Kept
 
 __all__ = ["FILLERS", "Kept"]
 
 #: by revision: fills the tables, and tells what must come out of them for ever after.
-FILLERS: Mapping[str, Callable[[Connection], list[Kept]]] = {"0001": r0001.fill}
+FILLERS: Mapping[str, Callable[[Connection], list[Kept]]] = {
+    "0001": r0001.fill,
+    "0002": r0002.fill,
+}

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from support.history.kept import DOCUMENTS, START, Kept
 
-__all__ = ["changes_of", "documents_of", "fill", "models_at", "pack", "state_head", "users_of"]
+__all__ = ["fill", "fill_tables", "models_at", "pack", "state_at", "state_head"]
 
 _MOMENT = sa.DateTime(timezone=True)
 _user = sa.table("user", sa.column("id"), sa.column("name"), sa.column("created", _MOMENT))
@@ -32,26 +32,33 @@ _snapshot = sa.table("snapshot", sa.column("docid"), sa.column("seq"), sa.column
 
 def fill(connection: Connection) -> list[Kept]:
     """Put every document in."""
-    connection.execute(sa.insert(_user), users_of())
-    connection.execute(sa.insert(_document), documents_of())
+    fill_tables(connection)
     for kept in DOCUMENTS:
-        if kept.first:
-            connection.execute(sa.insert(_change), changes_of(kept))
         if kept.snapshot:
-            row = {"docid": kept.docid, "seq": kept.snapshot, "body": _state(kept)}
+            body = state_at(kept, kept.snapshot)
+            row = {"docid": kept.docid, "seq": kept.snapshot, "body": body}
             connection.execute(sa.insert(_snapshot), row)
     return DOCUMENTS
 
 
-def users_of() -> list[dict[str, Any]]:
+def fill_tables(connection: Connection) -> None:
+    """Fill the tables that revision 0002 has, too."""
+    connection.execute(sa.insert(_user), _users_of())
+    connection.execute(sa.insert(_document), _documents_of())
+    for kept in DOCUMENTS:
+        if kept.first:
+            connection.execute(sa.insert(_change), _changes_of(kept))
+
+
+def _users_of() -> list[dict[str, Any]]:
     """The rows of the owners."""
     names = sorted({kept.owner for kept in DOCUMENTS})
     return [{"id": at, "name": name, "created": START} for at, name in enumerate(names, 1)]
 
 
-def documents_of() -> list[dict[str, Any]]:
+def _documents_of() -> list[dict[str, Any]]:
     """The rows of the documents."""
-    numbers = {row["name"]: row["id"] for row in users_of()}
+    numbers = {row["name"]: row["id"] for row in _users_of()}
     return [
         {
             "id": kept.docid,
@@ -68,7 +75,7 @@ def documents_of() -> list[dict[str, Any]]:
     ]
 
 
-def changes_of(kept: Kept) -> list[dict[str, Any]]:
+def _changes_of(kept: Kept) -> list[dict[str, Any]]:
     """The rows of a document's log."""
     return [
         {
@@ -130,8 +137,9 @@ def state_head() -> dict[str, Any]:
     return {"version": "3.9.2", "title": "Bokeh Application", "kept": kept}
 
 
-def _state(kept: Kept) -> bytes:
-    models, buffers = models_at(kept, kept.snapshot)
+def state_at(kept: Kept, seq: int) -> bytes:
+    """A document in one body, as it was after a change."""
+    models, buffers = models_at(kept, seq)
     notifications = {"type": "object", "name": "Notifications", "id": "notes"}
     config = {
         "type": "object",
