@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 
-__all__ = ["binary_frame", "text_frame"]
+__all__ = ["binary_frame", "binary_head", "text_frame", "text_head"]
 
 _TEXT = 0x81
 _BINARY = 0x82
@@ -18,9 +18,19 @@ def text_frame(payload: bytes) -> bytes:
     return _head(_TEXT, len(payload)) + payload
 
 
+def text_head(size: int) -> bytes:
+    """Give what goes before ``size`` bytes of text."""
+    return _head(_TEXT, size)
+
+
 def binary_frame(payload: bytes) -> bytes:
     """Give one binary message."""
     return _head(_BINARY, len(payload)) + payload
+
+
+def binary_head(size: int) -> bytes:
+    """Give what goes before ``size`` bytes of anything."""
+    return _head(_BINARY, size)
 
 
 def _head(opcode: int, size: int) -> bytes:

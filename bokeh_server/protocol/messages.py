@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 
 from bokeh_server.errors import InvalidMessage, TooLarge
-from bokeh_server.protocol.frames import binary_frame, text_frame
+from bokeh_server.protocol.frames import binary_head, text_frame, text_head
 from bokeh_server.protocol.packing import Buffers
 
 __all__ = [
@@ -32,6 +32,9 @@ __all__ = [
     "ok",
     "server_info",
 ]
+
+#: bytes that are sent from where they are.
+_LARGE = 64 * 1024
 
 _NO_BUFFERS: Buffers = MappingProxyType({})
 
@@ -186,12 +189,17 @@ def _too_large(why: str) -> TooLarge:
 class Body:
     """Metadata, content and buffers of a message as frames: all but the header, to share.
 
-    :param frames: WebSocket frames, concatenated.
-    :param num_buffers: how many buffers ``frames`` holds.
+    :param parts: WebSocket frames, to be sent one after the other; large arrays are not copied.
+    :param num_buffers: how many buffers ``parts`` hold.
     """
 
-    frames: bytes
+    parts: tuple[bytes, ...]
     num_buffers: int
+
+    @property
+    def frames(self) -> bytes:
+        """All parts in one."""
+        return b"".join(self.parts)
 
 
 def encode(
@@ -211,10 +219,23 @@ def encode(
 
 def encode_body(content: bytes, buffers: Buffers) -> Body:
     """Write what a message is without its header, once for all who get it."""
-    parts = [text_frame(b"{}"), text_frame(content)]
+    pieces = [text_frame(b"{}"), text_head(len(content)), content]
     for key, data in buffers.items():
-        parts += (text_frame(orjson.dumps({"id": key})), binary_frame(data))
-    return Body(b"".join(parts), len(buffers))
+        pieces += (text_frame(orjson.dumps({"id": key})), binary_head(len(data)), data)
+    return Body(_together(pieces), len(buffers))
+
+
+def _together(pieces: list[bytes]) -> tuple[bytes, ...]:
+    """Join what is small: a system call for each costs more than copying."""
+    parts: list[bytes] = []
+    small: list[bytes] = []
+    for piece in pieces:
+        if len(piece) < _LARGE:
+            small.append(piece)
+        else:
+            parts += (b"".join(small), piece)
+            small = []
+    return (*parts, b"".join(small))
 
 
 def encode_with(
@@ -226,7 +247,7 @@ def encode_with(
         header["reqid"] = reqid
     if body.num_buffers:
         header["num_buffers"] = body.num_buffers
-    return text_frame(orjson.dumps(header)) + body.frames
+    return b"".join((text_frame(orjson.dumps(header)), *body.parts))
 
 
 def ack() -> bytes:

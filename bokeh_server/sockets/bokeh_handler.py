@@ -160,10 +160,10 @@ class BokehHandler:
         self._connection.unfollow()
         snapshot, cursor = self._source.join(self._connection, inline=self._inline)
         body = snapshot.body
-        header = Body(b"", body.num_buffers)
+        header = Body((), body.num_buffers)
         self._connection.send(
             encode_with(header, "PULL-DOC-REPLY", reqid=message.msgid, msgid=str(snapshot.seq)),
-            body.frames,
+            *body.parts,
             shared=True,
         )
         self._follow(cursor)

@@ -180,16 +180,14 @@ def bokeh_serve(points: int) -> Iterator[Contender]:
 
 @dataclass
 class Server:
-    """A running bokeh-server.
-
-    :ivar root: its address, with a slash at the end.
-    """
+    """A running bokeh-server."""
 
     process: subprocess.Popen[bytes]
     port: int
 
     @property
     def root(self) -> str:
+        """Its address, with a slash at the end."""
         return f"http://localhost:{self.port}/"
 
     def cpu(self) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contenders import Server, run_server
-from databases import KINDS, Written, database, plainly, written
+from databases import KINDS, database, plainly, written
 from table import heading, row
 
 __all__ = ["durable"]
@@ -50,7 +50,8 @@ class Process:
 
     def end(self) -> None:
         """End it."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         self._process.wait(30)
         self._process.stdout.close()

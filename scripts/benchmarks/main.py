@@ -6,13 +6,15 @@ import argparse
 
 from durable import durable
 from live import SUBJECTS, live
+from million import million
+from size import size
 from table import missed
 
 
 def main() -> None:
     """Run the benchmarks named on the command line."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    stored = {"durable": durable}
+    stored = {"durable": durable, "size": size, "million": million}
     names = [*SUBJECTS, *stored]
     parser.add_argument("what", nargs="?", default="all", choices=[*names, "all"])
     parser.add_argument("--quick", action="store_true", help="fewer rounds; figures are rough")

@@ -175,6 +175,7 @@ class HttpWriter(Wire):
         )
 
     def message(self, content: bytes) -> bytes:
+        """A request."""
         from bokeh_server.protocol import pack
 
         body = pack(content, {})
@@ -182,6 +183,7 @@ class HttpWriter(Wire):
         return f"{self.head}{key}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
     def answered(self, data: bytes) -> bool:
+        """Whether the answer is 200."""
         assert data.startswith(b"HTTP/1.1 200"), data[:300]
         return b'"seq"' in data
 
@@ -194,10 +196,12 @@ class SocketWriter(Wire):
         super().__init__(Socket.connect(port, path, None).sock, source)
 
     def message(self, content: bytes) -> bytes:
+        """A ``PATCH-DOC``."""
         header = {"msgid": os.urandom(16).hex(), "msgtype": "PATCH-DOC"}
         return Socket.frames(json.dumps(header).encode(), b"{}", content)
 
     def answered(self, data: bytes) -> bool:
+        """Whether it is ``OK``."""
         assert b'"ERROR"' not in data, data
         return b'"OK"' in data
 
