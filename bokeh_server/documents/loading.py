@@ -13,8 +13,9 @@ from bokeh_server.storage import ChangeRecord, DocumentRecord, Snapshot, Store
 
 __all__ = ["Loaded", "apply_record", "changes_after", "load", "load_at", "unknown_document"]
 
-#: changes read at a time.
+#: changes, and bytes of them, that are read at a time.
 SLICE = 500
+SLICE_BYTES = 8 * 1024 * 1024
 #: the key of a part that is a whole document, as the first release wrote it.
 WHOLE = sha256(b"whole").digest()
 
@@ -66,9 +67,15 @@ def _loaded(record: DocumentRecord, snapshot: Snapshot | None) -> Loaded:
 
 def changes_after(store: Store, docid: str, seq: int) -> Iterator[ChangeRecord]:
     """Every change after ``seq``, read a slice at a time."""
-    while records := run_blocking(store.changes.after, docid, seq, SLICE):
+    more = True
+    while more:
+        records, more = run_blocking(_slice, store, docid, seq)
         yield from records
-        seq = records[-1].seq
+        seq = records[-1].seq if records else seq
+
+
+def _slice(store: Store, docid: str, seq: int) -> tuple[list[ChangeRecord], bool]:
+    return store.changes.page(docid, seq, limit=SLICE, size=SLICE_BYTES)
 
 
 def apply_record(wire: WireDocument, record: ChangeRecord) -> Applied:
