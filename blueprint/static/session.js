@@ -407,10 +407,10 @@ export class LiveSession {
   }
 }
 
-// The change that a message of the server stands for.
+// The change that a message of the server stands for; newest values come after one, with a fraction.
 function number_of(message) {
   const {msgid} = message.header
-  return /^\d{1,15}$/.test(msgid) ? Number(msgid) : null
+  return /^\d{1,12}(\.\d{3})?$/.test(msgid) ? Number(msgid) : null
 }
 
 function within(time, promise) {

@@ -55,13 +55,14 @@ def message_entry(
     return Entry(seq, data, origin, scripts_only=browser, transient=True)
 
 
-def value_entry(seq: int, newest: tuple[bytes, Buffers], only: str) -> Entry:
+def value_entry(seq: int, number: float, newest: tuple[bytes, Buffers], only: str) -> Entry:
     """The entry that puts a sender right whose edits crossed with somebody else's.
 
+    :param number: stands for ``seq``, and tells it apart from that change itself.
     :param newest: content and buffers of a patch.
     :param only: the sender's ``origin``; the others got all in order.
     """
-    data = encode("PATCH-DOC", *newest, msgid=str(seq))
+    data = encode("PATCH-DOC", *newest, msgid=f"{number:.3f}")
     return Entry(seq, data, transient=True, only=only)
 
 

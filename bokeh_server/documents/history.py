@@ -30,13 +30,13 @@ class Edit:
     """A change, as far as it matters for crossing.
 
     :param origin: who made it; ``None``: somebody without a name, or another process.
-    :param seen: the last change that its sender had when making it; ``None``: it did not say.
+    :param seen: the last of what its sender had when making it; ``None``: it did not say.
     """
 
     seq: int
     origin: str | None
     keys: frozenset[Key]
-    seen: int | None = None
+    seen: float | None = None
 
 
 class _Touch:
@@ -67,7 +67,8 @@ class History:
         self._answers: dict[str, int] = {}
         self._touches: dict[Key, _Touch] = {}
         self._forgotten = -1
-        self._told: dict[tuple[str, Key], tuple[int, float]] = {}
+        self._told: dict[tuple[str, Key], tuple[float, float]] = {}
+        self._tellings = (0, 0)
 
     def note(self, seq: int, key: str | None) -> None:
         """Remember that change ``seq`` has an idempotency key."""
@@ -91,15 +92,22 @@ class History:
             self._forget_oldest()
         return crossed
 
-    def told(self, origin: str, keys: Iterable[Key], seq: int) -> None:
-        """Note that a sender is told values as of change ``seq``, which may cross its next.
+    def told(self, origin: str, keys: Iterable[Key], number: float) -> None:
+        """Note that a sender is told values, which may cross what it does next.
 
         :param keys: what it is told; ``[ANYTHING]`` when that is not known.
+        :param number: what it has seen when it has got them.
         """
         now = self._clock()
         for key in keys:
-            self._told[origin, key] = (seq, now)
+            self._told[origin, key] = (number, now)
         _trim(self._told)
+
+    def number(self, seq: int) -> float:
+        """Give a number after change ``seq``, before the next, and after those given before."""
+        last, count = self._tellings
+        self._tellings = (seq, min(count + 1, 999) if seq == last else 1)
+        return seq + self._tellings[1] / 1000
 
     def told_since(self, origin: str, seq: int) -> set[Key]:
         """The attributes that a sender was told values of as of ``seq`` or later."""
@@ -115,7 +123,7 @@ class History:
             return unknown or edit.seen < max(touch.before_seq, told_seq)
         return now - max(touch.before_at, told_at) < self._seconds
 
-    def _last_told(self, origin: str | None, key: Key) -> tuple[int, float]:
+    def _last_told(self, origin: str | None, key: Key) -> tuple[float, float]:
         if origin is None or not self._told:
             return NEVER
         told, all_told = (self._told.get((origin, each), NEVER) for each in (key, ANYTHING))

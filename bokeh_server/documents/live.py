@@ -89,7 +89,7 @@ class LiveDocument(Readable):
         key: str | None = None,
         browser: bool = False,
         ranges: bool = True,
-        seen: int | None = None,
+        seen: float | None = None,
     ) -> int:
         """As :meth:`append`, for whoever needs only the number."""
         return self.append(
@@ -111,7 +111,7 @@ class LiveDocument(Readable):
         key: str | None = None,
         browser: bool = False,
         ranges: bool = True,
-        seen: int | None = None,
+        seen: float | None = None,
         request: str | None = None,
     ) -> Answer:
         """Apply a patch, commit it, and send it to every follower.
@@ -371,11 +371,12 @@ class LiveDocument(Readable):
         :raises UnknownDocument: the document was deleted meanwhile.
         """
         with self._steady() as wire:
-            self._history.told(origin, keys, self.seq)
+            number = self._history.number(self.seq)
+            self._history.told(origin, keys, number)
             if any(is_structural(wire, key) for key in keys):
                 return self.channel.publish(pull_entry(self.seq, origin))
             newest = run_blocking(wire.newest, keys)
-            self.channel.publish(value_entry(self.seq, newest, origin))
+            self.channel.publish(value_entry(self.seq, number, newest, origin))
 
     def _remember(self, pending: Pending) -> None:
         with self._settled:

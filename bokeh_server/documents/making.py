@@ -32,7 +32,7 @@ class Source:
     origin: str | None
     key: str | None
     browser: bool = False
-    seen: int | None = None
+    seen: float | None = None
     whole: bool = False
     restores: int | None = None
     request: str | None = None

@@ -207,9 +207,9 @@ class BokehHandler:
         return limits.max_protocol_message if self._right == "write" else limits.max_message
 
 
-def _seen(message: Message) -> int | None:
+def _seen(message: Message) -> float | None:
     seen = message.metadata.get("seen")
-    return seen if isinstance(seen, int) and not isinstance(seen, bool) else None
+    return seen if isinstance(seen, int | float) and not isinstance(seen, bool) else None
 
 
 def _doc(message: Message) -> dict[str, Any]:

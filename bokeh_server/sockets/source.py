@@ -43,7 +43,7 @@ class LiveSource(Protocol):
         key: str | None = None,
         browser: bool = False,
         ranges: bool = True,
-        seen: int | None = None,
+        seen: float | None = None,
     ) -> int:
         """Apply a patch, all or nothing; give the ``seq`` of the document then."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from support.simulation.world import Line, World
 __all__ = ["Client", "Page", "PlainPage", "Script"]
 
 SEND_EVERY = 0.03
+NUMBER = re.compile(r"\d{1,12}(\.\d{3})?")
 PULL_AGAIN = 4001
 
 
@@ -72,7 +74,7 @@ class Client:
         if peer is not self._peer:
             return
         if message.msgtype == "ACK":
-            self._send("PULL-DOC-REQ", "{}")
+            self.pull(peer)
         elif message.msgtype == "PULL-DOC-REPLY":
             doc = json.loads(message.content)["doc"]
             self.document = WireDocument.from_json(doc, message.buffers)
@@ -85,6 +87,11 @@ class Client:
         elif message.msgtype in ("OK", "ERROR"):
             self.answered(message)
         self._look()
+
+    def pull(self, peer: Peer) -> None:
+        """Ask for the document."""
+        if peer is self._peer:
+            self._send("PULL-DOC-REQ", "{}")
 
     def drop(self) -> None:
         """Lose the connection; both ends learn of it at some time, or at once."""
@@ -265,7 +272,7 @@ class Page(Client):
     def patched(self, message: Message) -> None:
         """Show what may be shown now."""
         events = json.loads(message.content)["events"]
-        seq = int(message.msgid) if message.msgid.isdigit() else self.rules.seen
+        seq = float(message.msgid) if NUMBER.fullmatch(message.msgid) else self.rules.seen
         shown = self.rules.incoming(seq, events, message.buffers)
         if shown is None:
             self.pull_again()
@@ -317,9 +324,16 @@ class Script(Client):
     def _options(self) -> dict[str, Any]:
         return {"script": True, "origin": f"origin-{self.name}"}
 
+    def pull(self, peer: Peer) -> None:
+        """What has no answer comes first, as with ``Subscription``."""
+        if self._busy:
+            self.world.later(0.05, lambda: self.pull(peer))
+        else:
+            super().pull(peer)
+
     def edit(self) -> None:
         """A script waits for the answer before it goes on."""
-        if not self._busy:
+        if self.live and not self._busy:
             super().edit()
 
     def drag(self) -> None:

@@ -45,7 +45,7 @@ def brings_models(value: Any) -> bool:
 class Waiting:
     """An event that is shown later."""
 
-    seq: int
+    seq: float
     event: Event
     buffers: Mapping[str, bytes]
 
@@ -53,7 +53,7 @@ class Waiting:
 @dataclass
 class _Edit:
     whole: bool
-    seen: int
+    seen: float
 
 
 class Rules:
@@ -63,12 +63,12 @@ class Rules:
         self._now = now
         self.start(0)
 
-    def start(self, seq: int) -> None:
+    def start(self, seq: float) -> None:
         """The document was pulled."""
         self.seen = seq
         self._unsent: dict[str, _Edit] = {}
         self._sent: dict[str, dict[str, _Edit]] = {}
-        self._own: dict[str, int] = {}
+        self._own: dict[str, float] = {}
         self._edited: dict[str, float] = {}
         self._waiting: list[Waiting] = []
 
@@ -80,13 +80,13 @@ class Rules:
         )
         self._edited[key] = self._now()
 
-    def sent(self, message_id: str) -> int:
+    def sent(self, message_id: str) -> float:
         """All edits were sent; what they had seen."""
         seen = min([self._shown(), *(each.seen for each in self._unsent.values())])
         self._sent[message_id], self._unsent = self._unsent, {}
         return seen
 
-    def answered(self, message_id: str, seq: int) -> None:
+    def answered(self, message_id: str, seq: float) -> None:
         """A message was stored."""
         for key, edit in self._sent.pop(message_id, {}).items():
             if edit.whole:
@@ -95,7 +95,7 @@ class Rules:
                 self._own.pop(key, None)
 
     def incoming(
-        self, seq: int, events: list[Event], buffers: Mapping[str, bytes]
+        self, seq: float, events: list[Event], buffers: Mapping[str, bytes]
     ) -> list[Event] | None:
         """What to show now of a change; ``None``: pull again."""
         shown = []
@@ -134,7 +134,7 @@ class Rules:
             self._waiting = [one for one in self._waiting if key_of(one.event) != key]
         self._waiting.append(each)
 
-    def _fate(self, key: str, seq: int, event: Event) -> str:
+    def _fate(self, key: str, seq: float, event: Event) -> str:
         if self._is_open(key):
             return "wait" if self._is_set_here(key) else "show"
         own = self._own.get(key)
@@ -152,5 +152,5 @@ class Rules:
         every = [*self._sent.values(), self._unsent]
         return all(edits[key].whole for edits in every if key in edits)
 
-    def _shown(self) -> int:
+    def _shown(self) -> float:
         return min([self.seen, *(each.seq - 1 for each in self._waiting[:1])])
