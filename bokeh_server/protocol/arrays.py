@@ -30,6 +30,7 @@ __all__ = [
     "inflate",
     "objects",
     "plain",
+    "shown_dtype",
     "wire_item",
 ]
 
@@ -218,32 +219,37 @@ def _convert(items: Sequence[Any], dtype: str) -> Array:
     return made
 
 
-def encode_array(array: Array, leaf: Leaf) -> dict[str, Any]:
+def encode_array(array: Array, leaf: Leaf, shown: str | None = None) -> dict[str, Any]:
     """Give the wire form of a numpy array, as Bokeh writes it.
 
     :param leaf: stands for the array's bytes where they can be sent as they are.
+    :param shown: the dtype to write it with, where it is known that it can be.
     """
+    dtype = shown or shown_dtype(array)
     data: object = leaf
-    dtype = array.dtype.name
-    if dtype not in _DTYPES:
-        narrow = _narrow(array)
-        if narrow is not None:
-            data, dtype = Blob(narrow.tobytes()), narrow.dtype.name
-        else:
-            data, dtype = [wire_item(item) for item in array.ravel().tolist()], "object"
+    if dtype == "object":
+        data = [wire_item(item) for item in array.ravel().tolist()]
+    elif dtype != array.dtype.name:
+        data = Blob(array.astype(dtype).tobytes())
     shape = list(array.shape)
     return {"type": "ndarray", "array": data, "shape": shape, "dtype": dtype, "order": "little"}
 
 
-def _narrow(array: Array) -> Array | None:
-    """Give a 64-bit array as 32 bits where it fits: BokehJS has no wider integers."""
+def shown_dtype(array: Array) -> str:
+    """Give the dtype with which Bokeh writes an array.
+
+    64 bits become 32 where they fit: BokehJS has no wider integers.
+    """
+    name = array.dtype.name
+    if name in _DTYPES:
+        return name
     target = _NARROW.get(array.dtype)
     if target is None:
-        return None
+        return "object"
     bounds = np.iinfo(target)
     if array.size and (array.min() < bounds.min or array.max() > bounds.max):
-        return None
-    return array.astype(target)
+        return "object"
+    return np.dtype(target).name
 
 
 def wire_item(item: Any) -> Any:

@@ -2,7 +2,6 @@
 
 Streaming and patching follow Bokeh's ``PropertyValueColumnData``: lists are extended,
 and as soon as one side is an array the column becomes one, of the type numpy gives it.
-Where BokehJS could not follow what Python accepts, the change is refused.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from bokeh_server.protocol.alike import is_same_patch, is_same_stream
 from bokeh_server.protocol.arrays import (
     Array,
     Blob,
@@ -58,28 +58,37 @@ class Columns:
         ]
         return {"type": "map", "entries": pairs}
 
+    def frozen(self, undo: Undo) -> dict[str, Any]:
+        """Give its kept form as it is now, for browsers; later changes do not change it."""
+        pairs = [[name, column.frozen(undo)] for name, column in self._columns.items()]
+        return {"type": "map", "entries": pairs} if pairs else {"type": "map"}
+
     def replace(self, new: Iterable[tuple[str, Any]], undo: Undo) -> None:
         """Replace some columns, or add them."""
         for name, column in new:
             self._set(name, _to_column(name, column), undo)
 
-    def stream(self, new: Any, rollover: int | None, undo: Undo) -> None:
+    def stream(self, new: Any, rollover: int | None, undo: Undo) -> bool:
         """Append rows to all columns.
 
         :param rollover: most rows to keep.
+        :returns: whether BokehJS does the same.
         :raises InvalidValue: columns are missing or too many, or their lengths disagree.
         """
         pairs = dict(entries(new))
         _check_stream(pairs, set(self._columns))
+        same = True
         for name, column in pairs.items():
             if name not in self._columns:
                 self._set(name, GrowingList([]), undo)
             try:
+                same &= is_same_stream(self._columns[name], column, rollover)
                 self._append(name, column, undo)
             except InvalidValue as fault:
                 raise InvalidValue(f"column {name!r}: {fault}") from None
             if rollover is not None:
                 self._columns[name].keep_last(rollover)
+        return same
 
     def _append(self, name: str, value: Any, undo: Undo) -> None:
         old = self._columns[name]
@@ -108,12 +117,14 @@ class Columns:
         except (TypeError, ValueError) as fault:
             raise InvalidValue(f"the array cannot take the new rows ({fault})") from None
 
-    def patch(self, patches: Any, undo: Undo) -> None:
+    def patch(self, patches: Any, undo: Undo) -> bool:
         """Set items of some columns.
 
         :param patches: column name -> list of ``[index, value]`` as kept values.
+        :returns: whether BokehJS does the same.
         :raises InvalidValue: a column does not exist, or an index or value does not fit.
         """
+        same = True
         for name, changes in entries(patches):
             column = self._columns.get(name)
             if column is None:
@@ -122,9 +133,10 @@ class Columns:
                 raise InvalidValue(f"the patches of column {name!r} are not a list")
             for change in changes:
                 try:
-                    _patch(column, change, undo)
+                    same &= _patch(column, change, undo)
                 except InvalidValue as fault:
                     raise InvalidValue(f"column {name!r}: {fault}") from None
+        return same
 
     def _set(self, name: str, column: Column, undo: Undo) -> None:
         columns = self._columns
@@ -223,10 +235,11 @@ def _check_stream(new: dict[str, Any], names: set[str]) -> None:
             raise InvalidValue(f"column {name!r}: only flat arrays can be streamed")
 
 
-def _patch(column: Column, change: Any, undo: Undo) -> None:
+def _patch(column: Column, change: Any, undo: Undo) -> bool:
     if not isinstance(change, list) or len(change) != 2:
         raise InvalidValue("a patch is not a pair of index and value")
     index, value = change
+    same = is_same_patch(column, change)
     if type(index) is int:
         _check_index(index, len(column))
         _patch_one(column, index, value, undo)
@@ -236,6 +249,7 @@ def _patch(column: Column, change: Any, undo: Undo) -> None:
         _patch_inside(column, index, value, undo)
     else:
         raise InvalidValue(f"{str(index)[:100]} is not an index")
+    return same
 
 
 def _check_index(index: int, length: int) -> None:
@@ -264,17 +278,31 @@ def _to_slice(rep: dict[str, Any], length: int) -> slice:
 
 def _patch_slice(column: Column, where: slice, value: Any, undo: Undo) -> None:
     rows = range(*where.indices(len(column)))
+    if isinstance(column, GrowingArray):
+        column.assign(where, _for_slice(column, value, len(rows)), undo)
+        return
     items = _as_values(value)
     if len(items) != len(rows):
         raise InvalidValue(f"{len(items)} values were given for a slice of {len(rows)} rows")
-    if isinstance(column, GrowingList):
-        given = items if isinstance(items, list) else [wire_item(each) for each in items.tolist()]
-        for row, item in zip(rows, given, strict=True):
-            column.assign(row, item, undo)
-    elif column.values.dtype == object:
-        column.assign(where, objects(list(items)), undo)
-    else:
-        column.assign(where, plain(items) if isinstance(items, list) else items, undo)
+    given = items if isinstance(items, list) else [wire_item(each) for each in items.tolist()]
+    for row, item in zip(rows, given, strict=True):
+        column.assign(row, item, undo)
+
+
+def _for_slice(column: GrowingArray, value: Any, count: int) -> Any:
+    """Give what numpy puts into rows: a value for each, or one for all."""
+    if not isinstance(value, list | dict) or _is_number(value):
+        return plain(value)
+    items = _as_values(value)
+    if column.values.ndim == 1 and len(items) not in (1, count):
+        raise InvalidValue(f"{len(items)} values were given for a slice of {count} rows")
+    if column.values.dtype == object and column.values.ndim == 1:
+        return objects(list(items))
+    return plain(items) if isinstance(items, list) else items
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, dict) and value.get("type") == "number"
 
 
 def _as_values(value: Any) -> list[Any] | Array:

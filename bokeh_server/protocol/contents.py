@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from bokeh_server.protocol.arrays import InvalidValue
@@ -31,17 +31,26 @@ class Changes:
     :ivar structural: whether references or roots changed.
     :ivar sources: ids of data sources whose data was set.
     :ivar graph: what can be reached after it, where that changed.
+    :ivar at: the number of the event that is being applied.
+    :ivar whole: the data of a source after an event of which BokehJS would make something else,
+        by the event's number.
     """
 
     undo: Undo = field(default_factory=list)
     structural: bool = False
     sources: dict[str, None] = field(default_factory=dict)
     graph: Graph | None = None
+    at: int = 0
+    whole: dict[int, Any] = field(default_factory=dict)
 
     def note_source(self, model_id: str, attr: str) -> None:
         """Note that an attribute was set, which may be the data of a source."""
         if attr == "data":
             self.sources[model_id] = None
+
+    def keep_whole(self, columns: Columns) -> None:
+        """Note that browsers get all the data of a source instead of the event."""
+        self.whole[self.at] = columns.frozen(self.undo)
 
     def roll_back(self) -> None:
         """Put everything back."""
@@ -73,23 +82,29 @@ class Contents:
 
         :raises InvalidPatch: it is nested too deep to be read again.
         """
-        graph = explore((self.config.id, *self.roots, *self.callback_refs), self.models)
+        starts = (self.config.id, *self.roots)
+        graph = explore((*starts, *self.callback_refs), self.models)
+        if self.callback_refs:
+            within = len(explore(starts, self.models).order)
+            graph = replace(graph, aside=frozenset(graph.order[within:]))
         if graph.deepest > MAX_NESTING:
             why = f"the document would be nested more than {MAX_NESTING} levels deep"
             raise invalid_patch(why, "Let fewer models refer to each other in a chain")
         return graph
 
     def add_models(self, new: Mapping[str, WireModel], changes: Changes) -> None:
-        """Add models that nothing refers to yet."""
+        """Add models, or put them in the place of others of their ids."""
         if new:
             changes.structural = True
-            changes.undo.append(lambda: self._remove_models(new))
+            old = {each: self.models[each] for each in new if each in self.models}
+            changes.undo.append(lambda: self._remove_models(new, old))
             self.models.update(new)
             changes.sources.update(dict.fromkeys(new))
 
-    def _remove_models(self, ids: Iterable[str]) -> None:
+    def _remove_models(self, ids: Iterable[str], old: Mapping[str, WireModel]) -> None:
         for model_id in ids:
             del self.models[model_id]
+        self.models.update(old)
 
     def set_title(self, title: str, changes: Changes) -> None:
         """Set the title."""

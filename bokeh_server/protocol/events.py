@@ -32,6 +32,11 @@ class Step:
     key: tuple[str, str]
     apply: Callable[[Contents, Changes], None]
 
+    def with_data(self, data: Any) -> Step:
+        """Give the step that tells followers the data instead of what was done to it."""
+        head = {"kind": "ColumnDataChanged", "model": Ref(self.key[0]), "attr": "data"}
+        return Step({**head, "data": data, "cols": None}, self.key, self.apply)
+
 
 @dataclass(frozen=True, slots=True)
 class _Value:
@@ -109,8 +114,7 @@ class EventReader:
         target = self._target(raw)
         if target is None:
             return
-        attr, value = _text(raw, "attr"), self._value(raw, "data", target)
-        cols = _columns(raw)
+        attr, value, cols = _data(raw), self._value(raw, "data", target), _columns(raw)
 
         def apply(contents: Contents, changes: Changes) -> None:
             model = contents.models[target.id]
@@ -129,7 +133,8 @@ class EventReader:
         def apply(contents: Contents, changes: Changes) -> None:
             model = contents.models[target.id]
             columns = _within(target, attr, contents.columns, model, changes)
-            _within(target, attr, columns.stream, value.kept, rollover, changes.undo)
+            if not _within(target, attr, columns.stream, value.kept, rollover, changes.undo):
+                changes.keep_whole(columns)
             contents.touch(model, attr, value.refs, changes)
 
         self._add(raw, target, attr, {"data": value.kept, "rollover": rollover}, apply)
@@ -143,7 +148,8 @@ class EventReader:
         def apply(contents: Contents, changes: Changes) -> None:
             model = contents.models[target.id]
             columns = _within(target, attr, contents.columns, model, changes)
-            _within(target, attr, columns.patch, value.kept, changes.undo)
+            if not _within(target, attr, columns.patch, value.kept, changes.undo):
+                changes.keep_whole(columns)
             contents.touch(model, attr, value.refs, changes)
 
         self._add(raw, target, attr, {"patches": value.kept}, apply)

@@ -11,10 +11,12 @@ import orjson
 
 from bokeh_server.protocol.arrays import (
     Array,
+    Blob,
     InvalidValue,
     deflate,
     encode_array,
     plain,
+    shown_dtype,
 )
 from bokeh_server.protocol.chunks import CHUNK_BYTES, CHUNK_ROWS, Cuts, Digests, Stretch
 
@@ -24,6 +26,8 @@ __all__ = ["Column", "ColumnBytes", "GrowingArray", "GrowingList", "Undo", "to_a
 Undo: TypeAlias = list[Callable[[], None]]
 
 _SMALLEST = 64
+#: what integers of 64 bits are in browsers, where they fit.
+_NARROWED = {"int64": "int32", "uint64": "uint32"}
 
 
 class GrowingArray:
@@ -32,7 +36,7 @@ class GrowingArray:
     :param first: how many rows were dropped from its beginning before.
     """
 
-    __slots__ = ("_array", "_cuts", "_inline", "_owned", "_start", "_stop")
+    __slots__ = ("_array", "_cuts", "_inline", "_owned", "_shown", "_start", "_stop")
 
     def __init__(self, array: Array, first: int = 0) -> None:
         self._array = array
@@ -41,6 +45,7 @@ class GrowingArray:
         self._stop = len(array)
         self._owned = False
         self._inline: str | None = None
+        self._shown: str | None = None
 
     def __len__(self) -> int:
         return self._stop - self._start
@@ -50,9 +55,22 @@ class GrowingArray:
         """The array itself, not a copy."""
         return self._array[self._start : self._stop]
 
+    @property
+    def shown(self) -> str:
+        """The dtype that it has in browsers."""
+        return self._shown or shown_dtype(self.values)
+
     def wire(self) -> dict[str, Any]:
         """Give its kept form."""
-        return encode_array(self.values, ColumnBytes(self))
+        return encode_array(self.values, ColumnBytes(self), self._shown)
+
+    def frozen(self, undo: Undo) -> dict[str, Any]:
+        """Give its kept form as it is now, for browsers; later changes do not change it."""
+        self._remember(undo)
+        self._shown = None
+        rep = encode_array(self.values, Blob(self.values.tobytes()))
+        self._shown = rep["dtype"]
+        return rep
 
     def inline(self) -> str:
         """Give its bytes as base64 of gzip, made once per change."""
@@ -65,7 +83,8 @@ class GrowingArray:
         self._remember(undo)
         dtype = self._array.dtype
         if new.dtype != dtype:
-            dtype = np.result_type(dtype, new.dtype)
+            shown, dtype = self.shown, np.result_type(dtype, new.dtype)
+            self._shown = shown if shown in ("object", _NARROWED.get(dtype.name)) else None
         room = self._owned and self._stop + len(new) <= len(self._array)
         if dtype != self._array.dtype or not room:
             self._move(dtype, len(self) + len(new))
@@ -151,11 +170,11 @@ class GrowingArray:
         self._array, self._start, self._stop, self._owned = moved, 0, len(live), True
 
     def _remember(self, undo: Undo) -> None:
-        before = (self._array, self._start, self._stop, self._owned)
+        before = (self._array, self._start, self._stop, self._owned, self._shown)
         cuts, first = self._cuts, self._cuts.first
 
         def put_back() -> None:
-            self._array, self._start, self._stop, self._owned = before
+            self._array, self._start, self._stop, self._owned, self._shown = before
             cuts.first, self._inline = first, None
 
         undo.append(put_back)
@@ -205,6 +224,10 @@ class GrowingList:
     def wire(self) -> list[Any]:
         """Give its kept form."""
         return self._items[self._start :] if self._start else self._items
+
+    def frozen(self, undo: Undo) -> list[Any]:
+        """Give its kept form as it is now; later changes do not change it."""
+        return [each.frozen(undo) if type(each) is GrowingArray else each for each in self.wire()]
 
     def to_array(self) -> Array:
         """Give what numpy makes of it.

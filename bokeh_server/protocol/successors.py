@@ -19,11 +19,14 @@ class Graph:
     :param order: ids in the order in which they are written.
     :param plots: those of them that are plots, in drawing order.
     :param deepest: no value is written deeper than this many levels of JSON.
+    :param aside: ids that only the document's callbacks lead to. Bokeh's documents, in Python
+        and in browsers, know such models by no id.
     """
 
     order: Sequence[str]
     plots: Sequence[str]
     deepest: int
+    aside: frozenset[str] = frozenset()
 
 
 def explore(starts: Iterable[str], models: Mapping[str, WireModel]) -> Graph:

@@ -6,7 +6,7 @@ A kept value is JSON except for its leaves: a model is a :class:`Ref`, bytes are
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from bokeh_server.protocol.arrays import (
@@ -41,6 +41,7 @@ class Reader:
 
     :param known: models that are there already.
     :param blobs: more bytes, by the id of a buffer.
+    :param aside: ids of models in ``known`` that are read anew when they come in full.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Reader:
         known: Mapping[str, WireModel],
         *,
         blobs: Mapping[str, Blob] | None = None,
+        aside: Collection[str] = (),
     ) -> None:
         self.new: dict[str, WireModel] = {}
         self.refs: dict[str, None] = {}
@@ -56,6 +58,7 @@ class Reader:
         self._buffers = buffers
         self._blobs: dict[str, Blob] = dict(blobs or {})
         self._known = known
+        self._aside = aside
         self._pending: list[tuple[WireModel, dict[str, Any]]] = []
         self._all_refs: dict[str, str] = {}
         self._where = ""
@@ -95,6 +98,10 @@ class Reader:
     def depth(self) -> int:
         """How many levels of JSON the last value had."""
         return self._deepest
+
+    def meets(self, ids: Collection[str]) -> bool:
+        """Whether one of these models was referred to, or written out in full."""
+        return bool(ids) and not self._all_refs.keys().isdisjoint(ids)
 
     def define(self) -> None:
         """Read the attributes of the models that were defined so far."""
@@ -244,10 +251,10 @@ class Reader:
         return ref
 
     def _definition(self, model_id: str, name: str, attributes: dict[str, Any]) -> None:
-        known = self._known.get(model_id) or self.new.get(model_id)
-        if known is None:
-            self.new[model_id] = WireModel(model_id, name)
-            self._pending.append((self.new[model_id], attributes))
-        elif known.name != name:
+        known = self.new.get(model_id) or self._known.get(model_id)
+        if known is not None and known.name != name:
             why = f"{known.label} is defined again, as a {name}; an id belongs to one model"
             raise InvalidValue(why)
+        if known is None or (model_id in self._aside and model_id not in self.new):
+            self.new[model_id] = WireModel(model_id, name)
+            self._pending.append((self.new[model_id], attributes))

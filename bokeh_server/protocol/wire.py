@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from bokeh_server.errors import InvalidPatch, UnknownModel
+from bokeh_server.protocol.applying import Applied, apply_events
 from bokeh_server.protocol.checking import Schema, check_models
 from bokeh_server.protocol.chunks import Digests
-from bokeh_server.protocol.contents import Changes, Contents
+from bokeh_server.protocol.contents import Contents
 from bokeh_server.protocol.docjson import (
     empty_contents,
     read_contents,
@@ -19,7 +19,6 @@ from bokeh_server.protocol.docjson import (
     write_contents,
     write_state,
 )
-from bokeh_server.protocol.events import EventReader, Step
 from bokeh_server.protocol.models import Ref, WireModel, Writer
 from bokeh_server.protocol.packing import Buffers
 from bokeh_server.protocol.patches import (
@@ -33,45 +32,12 @@ from bokeh_server.protocol.restoring import read_parts
 from bokeh_server.protocol.saving import Draft, Unsaved, make_draft
 from bokeh_server.protocol.stamps import Stamps
 from bokeh_server.protocol.successors import Graph, Memory, Place, explore
-from bokeh_server.protocol.values import Reader
-from bokeh_server.protocol.writing import newest_values, write_events, write_message
+from bokeh_server.protocol.writing import newest_values
 
 __all__ = ["REPLACED", "Applied", "WireDocument"]
 
 #: the kind of the one event, of ours, by which the log keeps what no patch of Bokeh's can say.
 REPLACED = "DocumentReplaced"
-
-
-@dataclass(frozen=True)
-class Applied:
-    """What a patch did.
-
-    :param events: ``{"events": [...]}`` for the log and for followers, without messages; models
-        that a follower may not know are in full where they are first referred to.
-    :param keys: model id and attribute of what changed; ``("", "roots")``, ``("", "title")``.
-        Empty when there is nothing to store.
-    :param structural: roots or references changed.
-    :param resync: followers cannot follow by ``events`` and have to pull again.
-    :param messages: ``MessageSent`` events, complete in themselves; relayed, never stored.
-    :param born: ids of the models that are new.
-    :param dropped: ids of the models that are gone.
-    :param reborn: an id that had been dropped came back, which older followers may still know.
-    """
-
-    events: bytes
-    buffers: dict[str, bytes]
-    keys: frozenset[tuple[str, str]]
-    structural: bool = False
-    resync: bool = False
-    messages: list[dict[str, Any]] = field(default_factory=list)
-    born: frozenset[str] = frozenset()
-    dropped: frozenset[str] = frozenset()
-    reborn: bool = False
-
-    @property
-    def size(self) -> int:
-        """How many bytes ``events`` and ``buffers`` have."""
-        return len(self.events) + sum(map(len, self.buffers.values()))
 
 
 class WireDocument:
@@ -307,43 +273,9 @@ class WireDocument:
         return Patch(events, patch.buffers, weight=patch.weight)
 
     def _apply_events(self, patch: Patch, schema: Schema | None) -> Applied:
-        reader = Reader(patch.buffers, self._contents.models)
-        events = EventReader(reader, self._contents, self._memory.dropped, schema)
-        for event in patch.events:
-            events.read(event)
-        reader.finish()
-        check_models(schema, reader.new.values())
-        if patch.content is not None and reader.exact and events.exact:
-            written: tuple[bytes, dict[str, bytes]] = (patch.content, {})
-        else:
-            written = write_events(events.steps, reader.new)
-        messages = [write_message(message, reader.new) for message in events.messages]
-        changes = self._change(events.steps, reader.new)
-        reborn = any(model_id in self._memory.dropped for model_id in reader.new)
-        dropped = self._settle(changes.graph) if changes.graph else []
-        return Applied(
-            *written,
-            keys=frozenset(step.key for step in events.steps),
-            structural=changes.structural,
-            messages=messages,
-            born=frozenset(reader.new).difference(dropped),
-            dropped=frozenset(dropped),
-            reborn=reborn,
-        )
-
-    def _change(self, steps: list[Step], new: Mapping[str, WireModel]) -> Changes:
-        changes = Changes()
-        try:
-            self._contents.add_models(new, changes)
-            for step in steps:
-                step.apply(self._contents, changes)
-            self._contents.check_columns(changes.sources)
-            if changes.structural:
-                changes.graph = self._contents.explore()
-        except BaseException:
-            changes.roll_back()
-            raise
-        return changes
+        done = apply_events(patch, self._contents, self._graph, self._memory.dropped, schema)
+        dropped = self._settle(done.graph) if done.graph else []
+        return done.applied(dropped)
 
     def _replace_whole(self, doc: Any, buffers: Buffers, schema: Schema | None) -> Applied:
         return self._install(_read_checked(doc, buffers, schema))

@@ -204,7 +204,7 @@ BAD = {
     "slice with negative step": (patched("x", part(0, 2, -1), []), "negative"),
     "slice with step 0": (patched("x", part(0, 2, 0), []), "step of 0"),
     "too many values": (patched("x", part(0, 2), [1, 2, 3]), "3 values .* 2 rows"),
-    "one value for a slice": (patched("y", part(0, 2), 1), "list of values"),
+    "one value for a slice": (patched("x", part(0, 2), 1), "list of values"),
     "word into numbers": (patched("y", 0, "word"), "cannot take"),
     "list into a number": (patched("y", 0, [1, 2]), "cannot take"),
     "index into a number": (patched("x", [0, 0], [1]), "not an array"),
