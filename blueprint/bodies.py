@@ -106,7 +106,7 @@ def integer_argument(name: str, default: int, *, most: int) -> int:
     text = request.args.get(name)
     if text is None:
         return default
-    if not text.isascii() or not text.isdigit() or len(text) > 18 or int(text) > most:
+    if not text.isascii() or not text.isdigit() or len(text) > 19 or int(text) > most:
         raise BadRequest(f"read the argument {name}", f"it is not a number from 0 to {most}")
     return int(text)
 
