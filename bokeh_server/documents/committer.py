@@ -18,9 +18,12 @@ from bokeh_server.documents.worker import Worker
 from bokeh_server.errors import BokehServerError, ServerFault, StorageUnavailable
 from bokeh_server.storage import Clash, NewChange, Outcome, Stored
 
-__all__ = ["Committer", "Pending"]
+__all__ = ["UNWRITTEN", "Committer", "Pending"]
 
 log = logging.getLogger(__name__)
+
+#: the head in the ``Clash`` of a change that was not even tried, as one before it was refused.
+UNWRITTEN = -1
 
 
 class Owner(Protocol):
@@ -139,15 +142,28 @@ class Committer(Worker):
         return group
 
     def _write(self, group: list[Pending]) -> None:
-        sound = [pending for pending in group if not pending.owner.stale]
-        try:
-            outcomes = run_blocking(self._append, [pending.change for pending in sound])
-        except Exception as error:
-            self._fail(sound, error)
-        else:
-            for pending, outcome in zip(sound, outcomes, strict=True):
-                pending.outcome = outcome
+        sound = [each for each in group if each.failure is None and not each.owner.stale]
+        self._store(sound)
         self._settle(group)
+
+    def _store(self, group: list[Pending]) -> None:
+        try:
+            outcomes = run_blocking(self._append, [pending.change for pending in group])
+        except Exception as error:
+            self._find_fault(group, error)
+        else:
+            for pending, outcome in zip(group, outcomes, strict=True):
+                pending.outcome = outcome
+
+    def _find_fault(self, group: list[Pending], error: Exception) -> None:
+        documents: dict[str, list[Pending]] = {}
+        for pending in group:
+            documents.setdefault(pending.change.docid, []).append(pending)
+        if isinstance(error, StorageUnavailable) or len(documents) == 1:
+            return self._fail(group, error)
+        # The database answers, so it may be that it does not take the changes of one document.
+        for part in documents.values():
+            self._store(part)
 
     def _fail(self, group: list[Pending], error: Exception) -> None:
         log.log(
@@ -157,14 +173,20 @@ class Committer(Worker):
             error,
             exc_info=None if isinstance(error, BokehServerError) else error,
         )
-        for pending in group:
+        for pending in [*group, *self._built_on(group)]:
             pending.failure = error
+
+    def _built_on(self, group: list[Pending]) -> list[Pending]:
+        # They fail with it: a database that is lost takes its time to say so, and they waited.
+        owners = {id(pending.owner) for pending in group}
+        with self._wakeup:
+            return [pending for pending in self._waiting if id(pending.owner) in owners]
 
     def _settle(self, group: list[Pending]) -> None:
         for pending in group:
             if pending.outcome is None and pending.failure is None:
                 # Applied to memory that another change has since proved wrong.
-                pending.outcome = Clash(pending.change.seq - 1)
+                pending.outcome = Clash(UNWRITTEN)
             try:
                 pending.owner.settle(pending)
             except Exception:

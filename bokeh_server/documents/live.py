@@ -30,24 +30,14 @@ from bokeh_server.documents.making import (
     keys_of,
     title_taken,
     too_large,
+    way_back,
 )
 from bokeh_server.documents.memory import Notify
 from bokeh_server.documents.reading import Pulled, Readable
 from bokeh_server.documents.revisions import rebuild
 from bokeh_server.documents.settling import Settler
-from bokeh_server.errors import (
-    CallerError,
-    InvalidPatch,
-    StorageUnavailable,
-)
-from bokeh_server.protocol import (
-    Applied,
-    Buffers,
-    Patch,
-    Schema,
-    WireDocument,
-    pack,
-)
+from bokeh_server.errors import CallerError, InvalidPatch, StorageUnavailable
+from bokeh_server.protocol import Applied, Buffers, Patch, Schema, WireDocument, pack
 from bokeh_server.storage import Gone, NewChange, Outcome, Repeated, Store, Stored, Taken
 
 __all__ = ["LiveDocument", "Pulled"]
@@ -250,20 +240,26 @@ class LiveDocument(Readable):
         known = self._known(source.key)
         if known is not None:
             return known
+        applied = None
         try:
             applied = make(wire)
             gone = source.missing(wire)
             if title is None and not applied.keys:
                 return self._stored_as(source.key) or self._relay(applied, source, gone)
             return self._submit(wire, applied, source, title, gone)
-        except CallerError:
-            answer = self._stored_as(source.key)
+        except BaseException as error:
+            self._drop(applied, error)
+            answer = self._stored_as(source.key) if isinstance(error, CallerError) else None
             if answer is None:
                 raise
             return answer
-        except BaseException:
-            self.stale = True  # it may be applied, and will not be stored
-            raise
+
+    def _drop(self, applied: Applied | None, error: BaseException) -> None:
+        # Nothing was applied after it, so it can be taken back before what is on its way.
+        if applied is not None and applied.undo is not None:
+            applied.undo()
+        elif applied is not None or not isinstance(error, CallerError):
+            self._refuse(None)
 
     def _known(self, key: str | None) -> Pending | Repeated | None:
         if key is None:
@@ -296,7 +292,6 @@ class LiveDocument(Readable):
         events = with_notes(applied.events, **notes)
         body = run_sized(applied.size, pack, events, applied.buffers)
         if len(body) > self._limits.patch_bytes and not source.whole:
-            self.stale = True  # it was applied already
             raise too_large(self.docid, len(body), self._limits.patch_bytes)
         seq = self._head + 1
         wire.stamp(applied, seq)
@@ -304,7 +299,8 @@ class LiveDocument(Readable):
         change = NewChange(self.docid, seq, source.actor, body, source.key, title, plots)
         entries, rows = self._entries(seq, applied, source), STREAMED in applied.events
         edit = Edit(seq, source.origin, applied.keys, source.seen)
-        cargo = Cargo(Answer(seq, gone, request), entries, edit, rows, applied.resync)
+        answer = Answer(seq, gone, request)
+        cargo = Cargo(answer, applied.undo, entries, edit, rows, applied.resync)
         pending = Pending(self, change, cargo)
         self._remember(pending)
         try:
@@ -333,11 +329,13 @@ class LiveDocument(Readable):
     def settle(self, pending: Pending) -> None:
         """Take what became of a change: publish it, or know the memory to be wrong."""
         try:
-            cargo = pending.cargo
-            if isinstance(pending.outcome, Stored) and isinstance(cargo, Cargo):
+            cargo, outcome = pending.cargo, pending.outcome
+            if isinstance(outcome, Stored) and isinstance(cargo, Cargo):
                 self._publish(pending.change, cargo)
             else:
-                self.stale = True
+                undo, head = way_back(pending, self.seq)
+                self._heard = max(self._heard, head)
+                self._refuse(undo)
         finally:
             self._forget(pending)
 

@@ -6,12 +6,23 @@ from dataclasses import dataclass
 
 from bokeh_server.channels import Entry
 from bokeh_server.documents.answers import Answer, Missing
-from bokeh_server.documents.committer import Pending
+from bokeh_server.documents.committer import UNWRITTEN, Pending
 from bokeh_server.documents.history import ANYTHING, ROOTS, Edit, Key
-from bokeh_server.errors import TitleTaken, TooLarge
+from bokeh_server.documents.memory import Undo
+from bokeh_server.errors import ServerFault, TitleTaken, TooLarge
 from bokeh_server.protocol import Patch, WireDocument
+from bokeh_server.storage import Clash, Repeated, Taken
 
-__all__ = ["Cargo", "Source", "answer_of", "is_structural", "keys_of", "title_taken", "too_large"]
+__all__ = [
+    "Cargo",
+    "Source",
+    "answer_of",
+    "is_structural",
+    "keys_of",
+    "title_taken",
+    "too_large",
+    "way_back",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +52,13 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Cargo:
-    """What a change needs when it is committed."""
+    """What a change needs when it is committed, or is not.
+
+    :param undo: takes it out of memory again; ``None`` where that takes loading it.
+    """
 
     answer: Answer
+    undo: Undo | None
     entries: list[Entry]
     edit: Edit
     rows: bool
@@ -54,6 +69,22 @@ def answer_of(pending: object) -> Answer | None:
     """What to answer when a change that waited is stored."""
     cargo = pending.cargo if isinstance(pending, Pending) else None
     return cargo.answer if isinstance(cargo, Cargo) else None
+
+
+def way_back(pending: Pending, seq: int) -> tuple[Undo | None, int]:
+    """What to do about a change that is not stored.
+
+    :param seq: the last change that is known to be.
+    :returns: how to take it out of memory, ``None`` where all has to be loaded again; and the last
+        change that the log is now known to have.
+    """
+    cargo, why, head = pending.cargo, pending.outcome or pending.failure, seq
+    if isinstance(why, Repeated):
+        head = why.seq
+    elif isinstance(why, Clash) and why.head != UNWRITTEN:
+        head = why.head
+    sound = isinstance(why, Clash | Repeated | Taken | ServerFault) and head >= seq
+    return (cargo.undo if sound and isinstance(cargo, Cargo) else None), head
 
 
 def is_structural(wire: WireDocument, key: Key) -> bool:

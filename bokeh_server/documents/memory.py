@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeAlias
 
 from bokeh_server.blocking import run_blocking
 from bokeh_server.channels import Entry
@@ -24,7 +24,7 @@ from bokeh_server.errors import UnknownDocument
 from bokeh_server.protocol import Body, Digests, Draft, WireDocument
 from bokeh_server.storage import ChangeRecord, Store
 
-__all__ = ["Memory", "Notify"]
+__all__ = ["Memory", "Notify", "Undo"]
 
 #: how long to leave a document alone when its snapshot could not be written.
 RETRY_SECONDS = 60.0
@@ -32,6 +32,8 @@ RETRY_SECONDS = 60.0
 #: the WebSocket close code of a document that was deleted.
 DELETED = 4004
 
+#: takes back what a change has done in memory.
+Undo: TypeAlias = Callable[[], None]
 #: called with a docid and what happened to it; must not block.
 Notify = Callable[[str, str], None]
 
@@ -81,6 +83,8 @@ class Memory:
         self._history = History(limits.crossing_seconds)
         self._bodies: dict[bool, Body] = {}
         self._ever_loaded = False
+        #: how to take back what was applied and not stored, the oldest first.
+        self._refused: list[Undo | None] = []
         self._saver = Saver(store, docid)
         self._snapshot_seq = 0
         self._snapshot_at = time.monotonic()
@@ -116,11 +120,7 @@ class Memory:
     def follow_log(self) -> None:
         """Take in what other processes have written, and tell the followers."""
         with self._lock, self._steady() as wire:
-            for record in changes_after(self._store, self.docid, self.seq):
-                if record.seq != self.seq + 1:
-                    self.stale = True
-                    break
-                self._take(wire, record)
+            self._take_missed(wire)
             self._fresh()
 
     def _fresh(self) -> WireDocument:
@@ -130,11 +130,39 @@ class Memory:
                 raise unknown_document(self.docid)
             self._wait_settled()
             try:
-                self._load()
+                if not self._take_back():
+                    self._load()
             except UnknownDocument:
                 self.mark_deleted()
                 raise
         return self._wire
+
+    def _refuse(self, undo: Undo | None) -> None:
+        """Take note that what was applied last is not stored; ``None``: load everything again."""
+        self._refused.append(undo)
+        self.stale = True
+
+    def _take_back(self) -> bool:
+        # Much cheaper than to load a large document, and it needs no database.
+        refused, self._refused = self._refused, []
+        if self._wire is None or not refused:
+            return False
+        for undo in reversed(refused):
+            if undo is None:
+                return False
+            undo()
+        self._head, self.stale = self.seq, False
+        if self.behind:
+            self._take_missed(self._wire)
+        return not self.stale
+
+    def _take_missed(self, wire: WireDocument) -> None:
+        for record in changes_after(self._store, self.docid, self.seq):
+            if record.seq != self.seq + 1:
+                return self._refuse(None)
+            self._take(wire, record)
+        if self.behind:
+            self._refuse(None)  # what was missed is not in the log any more
 
     def _wait_settled(self) -> None:
         with self._settled:
@@ -151,6 +179,8 @@ class Memory:
             yield wire
 
     def _load(self) -> None:
+        self._refused.clear()
+        heard = self._heard
         loaded = load(self._store, self.docid)
         missed = self.seq if self._ever_loaded else None
         if missed is not None and loaded.seq > missed:
@@ -163,6 +193,8 @@ class Memory:
             self.seq = loaded.seq
         self._replay(loaded.wire, loaded.seq)
         self._head, self._bodies = self.seq, {}
+        if self._heard == heard:
+            self._heard = self.seq
         self._ever_loaded, self.stale = True, False
         self._keep(self)
 

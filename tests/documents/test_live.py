@@ -560,6 +560,7 @@ def test_a_snapshot_of_another_process_hides_the_changes(live: LiveDocument, sto
     for value in range(5):
         other.apply(set_value(value), actor="ada")
     engine.close()  # writes a snapshot
+    assert store.changes.forget(live.docid, 6) == 6
     live.apply(set_value(50), actor="ada")
     assert ann.take()[0] == "pull"
     assert value_of(live) == 50
