@@ -13,6 +13,8 @@ from bokeh_server.errors import ConfigurationError
 __all__ = ["check_room", "copy_file", "file_size", "open_file"]
 
 MEGABYTE = 1024 * 1024
+#: how long to wait for somebody who writes.
+PATIENCE_SECONDS = 10.0
 
 
 def copy_file(path: Path, target: Path, *, replace: bool = False) -> int:
@@ -44,7 +46,7 @@ def copy_file(path: Path, target: Path, *, replace: bool = False) -> int:
 def open_file(path: Path) -> sqlite3.Connection:
     """A connection to a file that is there, which leaves transactions and the log alone."""
     uri = f"{path.absolute().as_uri()}?mode=rw"
-    connection = sqlite3.connect(uri, uri=True, timeout=10, isolation_level=None)
+    connection = sqlite3.connect(uri, uri=True, timeout=PATIENCE_SECONDS, isolation_level=None)
     connection.execute("PRAGMA wal_autocheckpoint = 0")  # the server moves the log back
     return connection
 

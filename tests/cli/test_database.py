@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import requests
+
 from support.command import run_command
+from support.server import running_server
 
 
 def test_upgrade_makes_a_database_and_current_tells_its_revision(tmp_path: Path) -> None:
@@ -42,3 +45,29 @@ def test_a_file_that_is_no_database_is_one_line(tmp_path: Path) -> None:
         assert done.returncode == 1
         assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert (tmp_path / "a.db").read_bytes() == b"x" * 5000
+
+
+def test_backup_and_vacuum_beside_a_server(tmp_path: Path) -> None:
+    """A running server's database is copied to a file that serves, and gives space back."""
+    with running_server(data_dir=tmp_path / "data") as server:
+        docid = requests.post(
+            f"{server.url}/bokeh/doc/", json={"title": "line"}, timeout=20
+        ).json()["docid"]
+        where = ("--data-dir", str(tmp_path / "data"))
+        copy = tmp_path / "restored" / "bokeh-server.sqlite3"
+        copy.parent.mkdir()
+        done = run_command(tmp_path, "db", "backup", str(copy), *where)
+        assert done.stdout.startswith(f"Backed up to {copy}: "), done.stderr
+        again = run_command(tmp_path, "db", "backup", str(copy), *where)
+        assert again.returncode == 1
+        assert "exists" in again.stderr
+        assert run_command(tmp_path, "db", "backup", "--force", str(copy), *where).returncode == 0
+        assert requests.delete(f"{server.url}/bokeh/doc/{docid}/", timeout=20).status_code == 204
+        assert "The database takes" in run_command(tmp_path, "db", "vacuum", *where).stdout
+        assert (
+            requests.post(f"{server.url}/bokeh/doc/", json={"title": "b"}, timeout=20).status_code
+            == 201
+        )
+    with running_server(data_dir=copy.parent) as restored:
+        listed = requests.get(f"{restored.url}/bokeh/userinfo/", timeout=20).json()["docs"]
+        assert [doc["docid"] for doc in listed] == [docid]
