@@ -157,19 +157,24 @@ def row(what: str, before: str, after: str, limit: str, good: bool) -> None:
 
 def compare(before: dict[str, int], after: dict[str, int]) -> None:
     """Print what is held with nobody there, before the load and after it."""
-    for what in before:
-        room = POOL if what in ("threads", "greenlets", "python threads") else 2
-        limit = before[what] + room
+    for what, limit in limits(before).items():
         good = after[what] <= limit
         row(what, f"{before[what]:,}", f"{after[what]:,}", f"<= {limit:,}", good)
 
 
-def at_rest(server: Server, limit: dict[str, int]) -> dict[str, int]:
+def limits(before: dict[str, int]) -> dict[str, int]:
+    """How much may be held in the end."""
+    pools = ("threads", "greenlets", "python threads")
+    return {what: count + (POOL if what in pools else 2) for what, count in before.items()}
+
+
+def at_rest(server: Server, before: dict[str, int]) -> dict[str, int]:
     """What is held when all have gone, after at most a minute for those that went silently."""
     deadline = time.monotonic() + 70
     while True:
         held = server.held()
-        if held["sockets"] <= limit["sockets"] + 2 or time.monotonic() > deadline:
+        allowed = limits(before)
+        if all(held[what] <= allowed[what] for what in held) or time.monotonic() > deadline:
             return held
         time.sleep(2)
 
