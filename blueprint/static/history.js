@@ -215,6 +215,10 @@ export class History {
   }
 
   _say(text, action = null) {
+    if (this.note.contains(document.activeElement)) {
+      // the button that was pressed goes, and the focus must not go with it
+      document.getElementById("history-heading").focus()
+    }
     this.note.replaceChildren(text)
     if (action != null) {
       this.note.append(" ", action)

@@ -133,6 +133,24 @@ def test_public_embeds_only_look(visit: Visit, api: Api, site: Site, docid: str)
     wait_until(lambda: page.evaluate(value), 4)
 
 
+def test_a_plot_pinned_to_a_revision(visit: Visit, api: Api, site: Site, docid: str) -> None:
+    """It is drawn as it was, in a page of another origin, beside the live one of the same name."""
+    slider = next(m["id"] for m in api.call("GET", f"/bokeh/bb/{docid}/Slider/"))
+    api.set(docid, slider, "value", 5)
+    pinned = tag(api, "b", docid, "amount", "&revision=1")
+    page = visit(site.add("/pinned", tag(api, "a", docid, "amount") + pinned))
+    values = (
+        "window.Bokeh?.documents?.map((it) => it.get_model_by_name('amount')?.value)"
+        ".filter((it) => it != null).sort().join()"
+    )
+    wait_until(lambda: page.evaluate(values), "1,5")
+    wait_until(lambda: page.locator(".noUi-handle").count(), 2)
+    api.set(docid, slider, "value", 7)
+    wait_until(lambda: page.evaluate(values), "1,7")
+    later = visit(site.add("/later", tag(api, "a", docid, "amount", "&revision=99")))
+    expect(later.get_by_role("status")).to_contain_text("Revisions 0 to 3 can be opened")
+
+
 def test_a_page_that_has_bokehjs_keeps_it(visit: Visit, api: Api, site: Site, docid: str) -> None:
     """BokehJS of the same version that the page brought itself is used, not loaded again."""
     import bokeh
