@@ -18,10 +18,16 @@ Make = Callable[[str], str]
 
 
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[Flask]:
+def database(tmp_path: Path) -> str:
+    """A SQLite file; modules that depend on the database have both kinds."""
+    return f"sqlite:///{tmp_path / 'bokeh.sqlite'}"
+
+
+@pytest.fixture
+def app(tmp_path: Path, database: str) -> Iterator[Flask]:
     """An app; closed afterwards."""
     made = Flask("host")
-    server = BokehServer(made, data_dir=tmp_path / "data", max_body_size=200_000)
+    server = BokehServer(made, data_dir=tmp_path / "data", database=database, max_body_size=200_000)
     yield made
     server.close()
 

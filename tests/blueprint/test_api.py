@@ -1,4 +1,4 @@
-"""The JSON API, on the real engine and a real SQLite file."""
+"""The JSON API, on the real engine and real databases."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ from flask.testing import FlaskClient
 
 from bokeh_server.protocol import WireDocument
 from bokeh_server.protocol.packing import CONTENT_TYPE, pack, unpack
+
+
+@pytest.fixture
+def database(ready_url: str) -> str:
+    """Either kind of database: the answers are the same."""
+    return ready_url
 
 
 def events(client: FlaskClient, docid: str, *items: dict[str, Any], **headers: str) -> Any:
