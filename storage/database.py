@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 from sqlalchemy import URL, Connection, event, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from bokeh_server.errors import ServerFault
 from bokeh_server.storage.faults import translated
 from bokeh_server.storage.log import Log
 from bokeh_server.storage.pool import Pool
+from bokeh_server.storage.silence import connect_with_patience
 from bokeh_server.storage.urls import LOCK_SECONDS, in_memory, make_engine
 
 __all__ = ["Database"]
@@ -21,7 +23,7 @@ POOL_SIZE = 10
 #: seconds to wait for a free connection.
 POOL_SECONDS = 30.0
 #: PostgreSQL gives up a statement after so long, so that nobody waits for ever.
-STATEMENT_SECONDS = 60
+STATEMENT_SECONDS = 30
 #: It ends the session of a process that stopped amid a transaction, and frees what that locked.
 IDLE_SECONDS = 20
 #: A migration takes as long as it takes, and waits for another process that migrates.
@@ -56,6 +58,8 @@ class Database:
         event.listen(self.engine, "connect", self._prepare)
         if self.is_sqlite:
             event.listen(self.engine, "begin", _begin_sqlite)
+        elif not migrating:
+            event.listen(self.engine, "do_connect", connect_with_patience)
         self._readers = Pool(self._reader, POOL_SIZE, POOL_SECONDS, remote=not self.is_sqlite)
         self._writers = Pool(self._writer, 1, POOL_SECONDS) if self.is_sqlite else self._readers
         self._log = Log() if self.is_sqlite and tidy else None
@@ -80,7 +84,11 @@ class Database:
         with self._translating(self._writers, attempted, commit=True) as connection:
             yield connection
         if self._log is not None and self._log.is_due:
-            with self._translating(self._writers, attempted, commit=False) as connection:
+            # What was written is committed, whatever becomes of this; the next writer tries again.
+            with (
+                suppress(ServerFault),
+                self._translating(self._writers, attempted, commit=False) as connection,
+            ):
                 self._log.cut(connection)
 
     def cut_log(self) -> None:

@@ -98,7 +98,9 @@ class Pool:
                 break
             if not self._remote or time.monotonic() - since < IDLE_SECONDS or _alive(connection):
                 return connection
+            # The server went away: whatever else is idle was lost with it.
             _close(connection)
+            self.close()
         return None
 
     def _keep(self, connection: Connection) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bokeh_server.errors import ServerFault
+
 if TYPE_CHECKING:
     from bokeh_server.storage import DocumentRecord
 
@@ -44,12 +46,20 @@ class Identities:
         self._forgotten = 0
 
     def get(self, docid: str) -> Identity | None:
-        """The identity of a document, at most a second old; ``None``: there is no such document."""
+        """The identity of a document; ``None``: there is no such document.
+
+        It is at most a second old, or, while the database is lost, the last that was known.
+        """
         known = self._known.get(docid)
         if known is not None and known[1] > time.monotonic():
             return known[0]
         forgotten = self._forgotten
-        record = self._read(docid)
+        try:
+            record = self._read(docid)
+        except ServerFault:
+            if known is None:
+                raise
+            return known[0]
         if record is None:
             return None
         identity = Identity(docid, record.title, record.owner, record.published)
