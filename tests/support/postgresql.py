@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -88,9 +89,21 @@ class Postgresql:
     def stop(self) -> None:
         """Stop it at once, its clients' connections included."""
         if self._process is not None:
-            self._process.send_signal(2)
+            self._process.send_signal(signal.SIGINT)
             self._process.wait(20)
             self._process = None
+
+    def crash(self) -> None:
+        """End it as if it had failed: what it had not written is gone."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(20)
+            self._process = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process that all others are children of; ``None`` while it does not run."""
+        return None if self._process is None else self._process.pid
 
     def _wait(self) -> None:
         deadline = time.monotonic() + 30
