@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from support.postgresql import Postgresql
+
 pytest.importorskip("gevent", reason="gevent is not installed: pip install gevent")
 
 #: writes from 24 greenlets while another one measures how long the hub is held up.
@@ -81,3 +83,59 @@ def test_commits_do_not_stop_the_hub(database_url: str) -> None:
     # every commit takes 30 ms: a hub that waited for them would tick that rarely
     assert seen["ticks"] > 100
     assert seen["p90"] < 0.025
+
+
+#: two greenlets ask a slow database at once, while a third one counts how often it gets its turn.
+SLEEPERS = """
+import gevent.monkey
+gevent.monkey.patch_all()
+import json, sys, time
+import gevent
+from bokeh_server.blocking import run_blocking
+from bokeh_server.storage import Store
+
+store = Store.open(sys.argv[1])
+moments, ticks = [], []
+
+def ask():
+    with store.database.read("sleep") as connection:
+        connection.exec_driver_sql("SELECT pg_sleep(1)")
+
+def sleeper():
+    started = time.perf_counter()
+    run_blocking(ask)
+    moments.append((started, time.perf_counter()))
+
+def tick():
+    while True:
+        ticks.append(time.perf_counter())
+        gevent.sleep(0.01)
+
+run_blocking(store.ping)
+ticker = gevent.spawn(tick)
+gevent.joinall([gevent.spawn(sleeper) for _ in range(2)], raise_error=True)
+ticker.kill()
+overlap = min(end for _, end in moments) - max(start for start, _ in moments)
+longest = max(later - earlier for earlier, later in zip(ticks, ticks[1:]))
+print(json.dumps({"overlap": overlap, "ticks": len(ticks), "longest": longest}))
+store.close()
+"""
+
+
+@pytest.mark.postgresql
+def test_waiting_for_postgresql_does_not_stop_the_hub(postgresql_server: Postgresql) -> None:
+    """Two queries of a second each run side by side in native threads, and greenlets go on."""
+    with postgresql_server.ready_database() as url:
+        done = subprocess.run(
+            [sys.executable, "-c", SLEEPERS, url],
+            capture_output=True,
+            text=True,
+            timeout=90,
+            check=False,
+            env={"PYTHONPATH": str(Path(__file__).parents[1]), "PATH": ""},
+        )
+    assert done.returncode == 0, done.stderr
+    seen = json.loads(done.stdout)
+    assert seen["overlap"] > 0.7
+    assert seen["ticks"] > 30
+    assert seen["longest"] < 0.5

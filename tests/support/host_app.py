@@ -41,7 +41,7 @@ def make_host(name: str, directory: Path) -> Flask:
     BokehServer(
         app,
         url_prefix="/plots",
-        database=f"sqlite:///{directory / name}.sqlite3",
+        database=os.environ.get("HOST_DATABASE") or f"sqlite:///{directory / name}.sqlite3",
         data_dir=str(directory / name),
     )
     return app

@@ -21,6 +21,7 @@ TESTS = Path(__file__).resolve().parent.parent
 START_SECONDS = 30.0
 
 GUNICORN = ["-m", "gunicorn", "--workers", "1", "--bind", "127.0.0.1:{port}"]
+WORKERS = ["-m", "gunicorn", "--workers", "3", "--bind", "127.0.0.1:{port}"]
 APP = "support.host_app:create_app()"
 SCRIPT = str(TESTS / "support/host_app.py")
 
@@ -30,6 +31,7 @@ COMMANDS = {
     "gunicorn gevent": [*GUNICORN, "--worker-class", "gevent", APP],
     "gunicorn threads": [*GUNICORN, "--threads", "4", APP],
     "gevent pywsgi": [SCRIPT, "{port}", "create_app"],
+    "gunicorn workers": [*WORKERS, "--worker-class", "gevent", APP],
     "two apps": [SCRIPT, "{port}", "two_hosts"],
 }
 
@@ -57,7 +59,7 @@ class Host:
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 requests.get(f"{self.url}/", timeout=5)
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 time.sleep(0.05)
             else:
                 return
@@ -65,11 +67,16 @@ class Host:
 
 
 @contextmanager
-def running_host(kind: str) -> Iterator[Host]:
-    """Run the host app under one of the servers until the block ends; no traceback is allowed."""
+def running_host(kind: str, database: str = "") -> Iterator[Host]:
+    """Run the host app under one of the servers until the block ends; no traceback is allowed.
+
+    :param database: URL of a database to use instead of a new SQLite file.
+    """
     with tempfile.TemporaryDirectory(prefix="bokeh-host-") as name:
         directory = Path(name)
-        env = clean_environment(directory, HOST_DIRECTORY=name, PYTHONPATH=str(TESTS))
+        env = clean_environment(
+            directory, HOST_DIRECTORY=name, HOST_DATABASE=database, PYTHONPATH=str(TESTS)
+        )
         port, log = free_port(), directory / "log"
         command = [sys.executable, *(word.format(port=port) for word in COMMANDS[kind])]
         with log.open("wb") as output:
