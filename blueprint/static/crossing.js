@@ -2,8 +2,8 @@
 //
 // The log decides: the later one, as everybody else sees it. What comes from the server carries
 // the number of its change, and so does the answer to what this page sends. Until that answer is
-// there, and for a moment after, what others set the attribute to waits: a slider never jumps
-// back under the finger that drags it. Rows cannot wait; where they crossed the server sends the
+// there, for a moment after, and while the pointer is down with which it was made, what others set
+// the attribute to waits: a slider never jumps back under the finger that drags it. Rows cannot wait; where they crossed the server sends the
 // whole column, for it is told with every patch what this page had seen.
 
 const HOLD = 250  // ms after the last edit of a person, until what others set is shown
@@ -40,6 +40,7 @@ export class Crossing {
   // now(): milliseconds
   constructor(now = () => performance.now()) {
     this._now = now
+    this._pressed = null  // since when a pointer is down
     this.start(0)
   }
 
@@ -52,6 +53,11 @@ export class Crossing {
     this._own = new Map()      // key -> number of the last answered edit, where it set all
     this._edited = new Map()   // key -> when a person last did it
     this._waiting = []         // {seq, event, buffers} of what others did
+  }
+
+  // A pointer went down, or up again.
+  press(is_down) {
+    this._pressed = is_down ? this._pressed ?? this._now() : null
   }
 
   // This page has made an edit, which will be sent.
@@ -131,7 +137,7 @@ export class Crossing {
   // Milliseconds until `due` may have something; null: nothing waits for time to pass.
   wait() {
     const times = this._waiting.map(({event}) => key_of(event))
-      .filter((key) => !this._is_open(key))
+      .filter((key) => !this._is_open(key) && !this._is_dragged(key))
       .map((key) => this._edited.get(key) + HOLD - this._now())
     return times.length === 0 ? null : Math.max(0, Math.min(...times))
   }
@@ -149,7 +155,12 @@ export class Crossing {
     if (this._waiting.some((each) => key_of(each.event) === key)) {
       return "wait"
     }
-    return own != null && this._now() - this._edited.get(key) < HOLD ? "wait" : "show"
+    const fresh = this._is_dragged(key) || this._now() - this._edited.get(key) < HOLD
+    return own != null && fresh ? "wait" : "show"
+  }
+
+  _is_dragged(key) {
+    return this._pressed != null && this._edited.get(key) >= this._pressed
   }
 
   // Of what waits only the newest value counts.

@@ -238,6 +238,10 @@ export class LiveSession {
     addEventListener("online", () => this._look())
     addEventListener("pageshow", (event) => event.persisted && this._look())
     addEventListener("pagehide", () => this._outbox.flush())
+    addEventListener("pointerdown", () => this._crossing.press(true), true)
+    for (const end of ["pointerup", "pointercancel", "blur"]) {
+      addEventListener(end, (event) => this._release(event), true)
+    }
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") {
         this._look()
@@ -336,6 +340,13 @@ export class LiveSession {
     }
     this._tell("patched")
     return true
+  }
+
+  _release({type, target}) {
+    if (type !== "blur" || target === window) {
+      this._crossing.press(false)
+      this._show_due()
+    }
   }
 
   // What others set while this page was setting it, too.
