@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -41,7 +42,7 @@ class Change:
     restored: int | None = None
 
 
-class GoingBack(Sending):
+class GoingBack(Sending, ABC):
     """What a session knows of how documents were."""
 
     def history(
@@ -86,13 +87,13 @@ class GoingBack(Sending):
             home.load_document(local)
         return seq
 
+    @abstractmethod
     def load_document(self, doc: Document) -> None:
         """Bring a document up to what is stored."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _stored_as(self, document: Document | None) -> tuple[GoingBack, str]:
         """The session that stores a local document, and its docid; for none that in use."""
-        raise NotImplementedError
 
 
 def _read_log(server: Server, docid: str, after: int | None, limit: int) -> list[Change]:

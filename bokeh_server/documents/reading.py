@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -30,7 +31,7 @@ class Pulled:
     body: Body
 
 
-class Still:
+class Still(ABC):
     """What can be read of a document, live or as it once was.
 
     :ivar docid: its id.
@@ -40,9 +41,9 @@ class Still:
     docid: str
     seq: int
 
+    @abstractmethod
     def _steady(self) -> AbstractContextManager[WireDocument]:
         """Hold the document while it is read."""
-        raise NotImplementedError
 
     def content(self, *, inline: bool = False) -> tuple[int, bytes, dict[str, bytes]]:
         """The document as it is: its ``seq``, DocJson and buffers."""
