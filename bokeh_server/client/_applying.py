@@ -47,6 +47,7 @@ def merge_content(
     if only is not None:
         updates = {key: value for key, value in updates.items() if key == only.id}
         roots = []
+    unset = _unset_there(link, local, updates)
     updates = _really_changed(link, local, updates, buffers)
     decoder = Deserializer(list(local.values()), setter=link.setter)
     decoded = _decode(decoder, [_pairs(updates), roots], buffers)
@@ -54,7 +55,7 @@ def merge_content(
         _note_extras(link, content)
         _merge_roots(link, decoded[1], content.get("title"))
         _learn(link, seen)
-    return _set_all(link, local, decoded[0])
+    return _set_all(link, local, [*unset, *decoded[0]])
 
 
 def apply_patch(link: Link, content: bytes, buffers: Buffers) -> list[Exception]:
@@ -115,7 +116,7 @@ def _really_changed(
     link: Link, local: Mapping[str, Model], updates: Updates, buffers: Buffers
 ) -> Updates:
     """Leave out what is the same here, and what has a local value that is not stored yet."""
-    encoder = Encoder(local.values())
+    encoder = Encoder(set(local.values()).__contains__)
     changed: Updates = {}
     for model_id, attributes in updates.items():
         model = local[model_id]
@@ -129,6 +130,22 @@ def _really_changed(
         if names:
             changed[model_id] = {name: attributes[name] for name in names}
     return changed
+
+
+def _unset_there(link: Link, local: Mapping[str, Model], updates: Updates) -> list[Any]:
+    """The defaults of what was set here and there, and there no longer is."""
+    found = []
+    for model_id, attributes in updates.items():
+        model = local[model_id]
+        names = set(model._property_values) - attributes.keys() if link.knows(model) else set()
+        pairs = [
+            (name, model.lookup(name).instance_default(model))
+            for name in sorted(names)
+            if model.lookup(name).serialized and not link.touches(model_id, name)
+        ]
+        # A model that is a default would be another one here and there.
+        found.append((model_id, [pair for pair in pairs if not isinstance(pair[1], Model)]))
+    return found
 
 
 def _same(encoder: Encoder, model: Model, name: str, value: Any, buffers: Buffers) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from bokeh import __version__
 from bokeh.core.has_props import is_DataModel
-from bokeh.core.serialization import Buffer, Serializer
+from bokeh.core.serialization import Buffer, Ref, Serializer
 from bokeh.document import Document
 from bokeh.model import Model
 from bokeh.models.sources import ColumnarDataSource
@@ -30,9 +30,18 @@ _ORJSON_OPTIONS = (
 class _ModelEncoder(Serializer):
     """Bokeh's serializer, which also remembers the models it wrote out in full."""
 
-    def __init__(self, known: Iterable[Model], *, inline: bool) -> None:
-        super().__init__(references=set(known), deferred=not inline)
+    def __init__(self, knows: Callable[[Model], bool], *, inline: bool) -> None:
+        super().__init__(deferred=not inline)
         self.fresh: list[Model] = []
+        self._knows = knows
+
+    def get_ref(self, obj: Any) -> Ref | None:
+        # asked of one model after the other: a list of all that is known takes longer than a patch
+        ref = super().get_ref(obj)
+        return obj.ref if ref is None and isinstance(obj, Model) and self._knows(obj) else ref
+
+    def has_ref(self, obj: Any) -> bool:
+        return self.get_ref(obj) is not None
 
     def add_ref(self, obj: Any, ref: Any) -> None:
         super().add_ref(obj, ref)
@@ -56,16 +65,16 @@ def _is_plain(items: list[Any]) -> bool:
 class Encoder:
     """Write one patch or document; every model in full where it is first met.
 
-    :param known: the models that the server has, which are written as references.
+    :param knows: says of a model whether the server has it, so that it is written as a reference.
     :param inline: write arrays into the JSON instead of buffers.
     """
 
-    known: Iterable[Model] = ()
+    knows: Callable[[Model], bool] = lambda _model: False
     inline: bool = False
     _encoder: _ModelEncoder = field(init=False)
 
     def __post_init__(self) -> None:
-        self._encoder = _ModelEncoder(self.known, inline=self.inline)
+        self._encoder = _ModelEncoder(self.knows, inline=self.inline)
 
     @property
     def fresh(self) -> list[Model]:

@@ -55,7 +55,7 @@ def needs_content(link: Link) -> bool:
 def extras(link: Link) -> bytes:
     """What no event tells of: configuration, document callbacks, data model classes."""
     document = link.document
-    encoder = Encoder({*document.models, *document.config.references()})
+    encoder = Encoder({*document.models, *document.config.references()}.__contains__)
     names = sorted(cls.__qualified_model__ for cls in data_models())
     config = document.config.properties_with_values(include_defaults=False)
     callbacks = document.callbacks.js_event_callbacks
@@ -93,7 +93,7 @@ def loose_models(models: Sequence[Model]) -> tuple[list[Model], list[Any]]:
     """Models that are in no document, and what they refer to, each in full as JSON."""
     found = sorted(_reachable(models), key=lambda each: each.id)
     make_loose_unique(found)
-    encoder = Encoder(found, inline=True)
+    encoder = Encoder(set(found).__contains__, inline=True)
     return found, [_loose(encoder, model) for model in found]
 
 
@@ -185,7 +185,7 @@ def _written(link: Link, taken: Pending) -> Batch | None:
     if taken.structural:
         make_unique(document, link.knows)
         _send_returned_anew(link, taken)
-    encoder = Encoder(list(link.known.values()))
+    encoder = Encoder(link.knows)
     events = [*_root_events(link, encoder, taken), *_model_events(link, encoder, taken)]
     events += _loose_events(link, encoder)
     events += [dict(event.to_serializable(encoder.serializer)) for event in taken.messages]

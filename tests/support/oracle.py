@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 import orjson
 from bokeh.core.serialization import Buffer, Serialized
 from bokeh.document import Document
+from bokeh.model import Model
 
 from bokeh_server.client._comparing import same_value
 from bokeh_server.client._encoding import Encoder, document_parts
@@ -170,6 +171,10 @@ class OracleHttp(Http):
         return self.server.answer(method, urlsplit(url).path, options)
 
 
+def _encoder_of(models: dict[str, Model]) -> Encoder:
+    return Encoder(set(models.values()).__contains__, inline=True)
+
+
 def same_documents(one: Document, other: Document) -> None:
     """Assert that two documents say the same: title, roots, models and every attribute set."""
     assert one.title == other.title
@@ -177,7 +182,7 @@ def same_documents(one: Document, other: Document) -> None:
     mine = {model.id: model for model in one.models}
     theirs = {model.id: model for model in other.models}
     assert mine.keys() == theirs.keys()
-    first, second = Encoder(mine.values(), inline=True), Encoder(theirs.values(), inline=True)
+    first, second = _encoder_of(mine), _encoder_of(theirs)
     for model_id, model in mine.items():
         twin = theirs[model_id]
         assert type(model) is type(twin)
