@@ -125,14 +125,14 @@ class Postgresql:
 
 
 @contextmanager
-def running_postgresql() -> Iterator[Postgresql]:
+def running_postgresql(settings: Sequence[str] = SETTINGS) -> Iterator[Postgresql]:
     """Run a private server; skips the test where PostgreSQL is not installed, except in CI."""
     binaries = postgresql_path()
     if binaries is None:
         message = "there is no PostgreSQL server; on Debian and Ubuntu: sudo apt install postgresql"
         pytest.fail(message) if os.environ.get("CI") else pytest.skip(message)
     directory = Path(tempfile.mkdtemp(prefix="bkpg"))  # short: a socket's path has 107 bytes
-    server = Postgresql(directory, binaries)
+    server = Postgresql(directory, binaries, settings)
     try:
         if os.geteuid() == 0:
             shutil.chown(directory, "postgres")

@@ -1,0 +1,127 @@
+"""A change that is sent again with its ``Idempotency-Key`` is answered as it was the first time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from bokeh_server.documents import Engine
+from bokeh_server.storage import Store
+from support.documents import doc_json, run_together, set_value, stream
+from support.server import RunningServer, running_server
+from support.writers import Client, client, make_document
+
+KEY = "1f0c"
+
+
+@pytest.fixture
+def server(database_url: str) -> Iterator[RunningServer]:
+    """A server on a database of either kind."""
+    with running_server("--database", database_url) as running:
+        yield running
+
+
+def partly_gone() -> list[dict[str, Any]]:
+    """Events of which some are for a model that was dropped."""
+    return [*stream(5).events, {**set_value(3).events[0], "model": {"id": "t"}}]
+
+
+def drop_one(http: Client, docid: str) -> None:
+    """Add a slider to a document, and remove it."""
+    model = {"type": "object", "name": "Slider", "id": "t", "attributes": {"start": 0, "end": 9}}
+    add, remove = (
+        {"kind": "RootAdded", "model": model},
+        {"kind": "RootRemoved", "model": {"id": "t"}},
+    )
+    for event in (add, remove):
+        status, answer = http.change(docid, [event])
+        assert status == 200, answer
+
+
+def rows(http: Client, docid: str) -> Any:
+    """The rows of the data source."""
+    status, answer = http.ask("GET", f"/bokeh/bb/{docid}/ColumnDataSource/d/")
+    assert status == 200, answer
+    return dict(answer["attributes"]["data"]["entries"])["x"]
+
+
+def test_the_first_answer_again(server: RunningServer, database_url: str) -> None:
+    """It is the same after other changes, a restart, a kill, and at another server, word for word.
+
+    What the sender was told is gone is told again, though the model is back by then.
+    """
+    with client(server.url) as http:
+        docid = make_document(http, "line")
+        drop_one(http, docid)
+        first = http.change(docid, partly_gone(), KEY)
+        assert first == (200, {"seq": 4, "gone": ["t"]})
+        back = {"type": "object", "name": "Slider", "id": "t", "attributes": {"start": 0, "end": 9}}
+        assert http.change(docid, [{"kind": "RootAdded", "model": back}])[0] == 200
+        assert http.change(docid, partly_gone(), KEY) == first
+        server.restart()
+        assert http_again(server, docid) == first
+        server.kill()
+        server.start()
+        assert http_again(server, docid) == first
+        with running_server("--database", database_url) as other:
+            assert http_again(other, docid) == first
+        with client(server.url) as after:
+            assert rows(after, docid) == [1, 2, 5]
+
+
+def http_again(server: RunningServer, docid: str) -> tuple[int, Any]:
+    """Send the change again."""
+    with client(server.url) as http:
+        return http.change(docid, partly_gone(), KEY)
+
+
+def test_many_at_once(server: RunningServer, database_url: str) -> None:
+    """Twelve at once, at two servers of one database, are one change with one answer."""
+    with client(server.url) as http, running_server("--database", database_url) as other:
+        docid = make_document(http, "line")
+        drop_one(http, docid)
+        answers: list[tuple[int, Any]] = []
+        gate = threading.Barrier(12)
+
+        def send(to: RunningServer) -> None:
+            with client(to.url) as mine:
+                gate.wait(20)
+                answers.append(mine.change(docid, partly_gone(), KEY))
+
+        run_together([lambda to=to: send(to) for to in (server, other) * 6])  # type: ignore[misc]
+        assert answers == [(200, {"seq": 4, "gone": ["t"]})] * 12
+        assert rows(http, docid) == [1, 2, 5]
+
+
+def test_a_key_of_another_change(server: RunningServer) -> None:
+    """A key that was used for something else is 422, and nothing is stored."""
+    with client(server.url) as http:
+        docid = make_document(http, "line")
+        assert http.change(docid, set_value(1).events, KEY) == (200, {"seq": 2})
+    for _ in range(2):
+        with client(server.url) as http:
+            status, answer = http.change(docid, set_value(2).events, KEY)
+            assert (status, answer["error"]) == (422, "key_reused")
+            assert http.change(docid, set_value(1).events, KEY) == (200, {"seq": 2})
+        server.restart()
+
+
+def test_a_key_is_known_as_long_as_its_change(database_url: str) -> None:
+    """A change that only a snapshot holds is still known; one that the log dropped is new."""
+    with closing(Store.open(database_url)) as store:
+        engine = Engine(store)
+        docid = engine.create("ada", "line").docid
+        engine.open(docid).replace(doc_json(), {}, actor="ada")
+        assert engine.open(docid).apply(stream(5), actor="ada", key=KEY) == 2
+        engine.close()
+        engine = Engine(store)
+        assert engine.open(docid).apply(stream(5), actor="ada", key=KEY) == 2
+        engine.close()
+        assert store.changes.forget(docid, 2) == 2
+        engine = Engine(store)
+        assert engine.open(docid).apply(stream(5), actor="ada", key=KEY) == 3
+        engine.close()
