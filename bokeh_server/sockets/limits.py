@@ -30,4 +30,6 @@ class Limits:
     #: more than this waiting for a peer that does not read: it is not read from either.
     max_replies: int = 256 * 1024
     #: more than this of its own (not shared) waiting for a peer: it is closed.
-    max_backlog: int = MEGABYTE
+    max_backlog: int = MEGABYTE // 2
+    #: what the kernel may keep for a peer, which it takes twice; left to itself it keeps megabytes.
+    send_buffer: int = 208 * 1024

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable
@@ -93,6 +95,8 @@ class SocketLoop:
         except ServerFault:
             sock.close()
             raise
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.limits.send_buffer)
         connection = Connection(self, sock, initial)
         self._connections[id(connection)] = connection
         if answer:

@@ -8,13 +8,14 @@ from durable import durable
 from live import SUBJECTS, live
 from million import million
 from size import size
+from slow import slow
 from table import missed
 
 
 def main() -> None:
     """Run the benchmarks named on the command line."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    stored = {"durable": durable, "size": size, "million": million}
+    stored = {"durable": durable, "size": size, "million": million, "slow": slow}
     names = [*SUBJECTS, *stored]
     parser.add_argument("what", nargs="?", default="all", choices=[*names, "all"])
     parser.add_argument("--quick", action="store_true", help="fewer rounds; figures are rough")
