@@ -76,7 +76,7 @@ def test_deleting_amid_writing(ready_url: str) -> None:
     limits = Limits(snapshot_changes=3, snapshot_bytes=10_000, watch_seconds=0.05)
     with closing(Store.open(ready_url)) as here, closing(Store.open(ready_url)) as there:
         engines = [Engine(store, limits=limits) for store in (here, there)]
-        docids = [delete_amid(engines, f"goes {turn}") for turn in range(6)]
+        docids = [delete_amid(engines, f"goes {turn}") for turn in range(4)]
         for engine in engines:
             engine.close()
         for docid in docids:
@@ -104,7 +104,7 @@ def delete_amid(engines: list[Engine], title: str) -> str:
             assert deleted.is_set()
 
     def delete() -> None:
-        for _ in range(30):
+        for _ in range(20):
             assert busy.acquire(timeout=30)
         deleted.set()
         engines[0].delete(docid)
