@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
@@ -30,9 +30,13 @@ Properties = Mapping[str, "Property[Any]"]
 
 
 class BokehSchema:
-    """Bokeh's own models, looked up when they are first met; any other type may have anything."""
+    """Bokeh's own models, looked up when they are first met; any other type may have anything.
+
+    :ivar when_loaded: called once, when Bokeh's modules were imported.
+    """
 
     def __init__(self) -> None:
+        self.when_loaded: Callable[[], None] = lambda: None
         self._lock = threading.Lock()
         self._classes: Mapping[str, type[Model]] | None = None
         self._known: dict[str, tuple[type[Model], Properties]] = {}
@@ -90,6 +94,7 @@ class BokehSchema:
                 import_module("bokeh.plotting")
                 model = import_module("bokeh.model").Model
                 self._classes = cast("Mapping[str, type[Model]]", model.model_class_reverse_map)
+                self.when_loaded()
             return self._classes
 
 

@@ -6,6 +6,7 @@ The ``bokeh-server`` command calls :func:`serve` after gevent has patched the st
 from __future__ import annotations
 
 import errno
+import gc
 import ipaddress
 import json
 import logging
@@ -42,6 +43,7 @@ __all__ = [
     "raise_file_limit",
     "serve",
     "set_up_logging",
+    "spare_collector",
     "tls_context",
     "trusted_names",
 ]
@@ -49,6 +51,8 @@ __all__ = [
 #: seconds that requests in work have to finish when the server is stopped.
 GRACE_SECONDS = 5.0
 BACKLOG = 1024
+#: the garbage collector looks after so many new objects; Python's own 700 are one request.
+GARBAGE_OBJECTS = 10_000
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 log = logging.getLogger("bokeh_server")
@@ -249,6 +253,8 @@ class StandaloneServer:
     def run(self) -> None:
         """Serve until SIGINT or SIGTERM; then end cleanly."""
         watchers = [gevent.signal_handler(each, self.stop) for each in _stop_signals()]
+        spare_collector()
+        self.state.schema.when_loaded = spare_collector
         self._http.start()
         self._announce()
         try:
@@ -278,6 +284,16 @@ class StandaloneServer:
         say(f"  URL       {self.url}")
         if settings.show:
             gevent.spawn(webbrowser.open, self.url)
+
+
+def spare_collector() -> None:
+    """Have the garbage collector leave alone what is there now: modules, which stay to the end.
+
+    To look through Bokeh's again and again took an eighth of all CPU, and 100 ms at a time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(GARBAGE_OBJECTS, 10, 10)
 
 
 def say(line: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import signal
 import ssl
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -203,3 +205,16 @@ def test_names_it_answers_to(address: str, hosts: tuple[str, ...], some: str | N
     """A local server knows its own names; one open to others knows all, unless names are given."""
     names = trusted_names(Settings.from_keywords(address=address, trusted_host=list(hosts)))
     assert (some in names) if some else names == ()
+
+
+def test_what_is_there_from_the_start_is_no_garbage() -> None:
+    """The collector leaves modules alone, and looks after as many new objects as it should."""
+    program = (
+        "import gc\n"
+        "from bokeh_server.server import GARBAGE_OBJECTS, spare_collector\n"
+        "spare_collector()\n"
+        "assert gc.get_freeze_count() > 50_000, gc.get_freeze_count()\n"
+        "assert gc.get_threshold()[0] == GARBAGE_OBJECTS\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

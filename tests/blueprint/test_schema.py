@@ -160,3 +160,12 @@ def test_a_check_is_cheap() -> None:
     schema.check_attributes("Slider", {"value": 1})
     times = repeat(lambda: schema.check_attributes("Slider", {"value": 5.5}), number=200, repeat=5)
     assert min(times) / 200 < 100e-6
+
+
+def test_it_says_when_bokeh_was_imported() -> None:
+    """Whoever wants to do something with all of Bokeh's modules hears of them, once."""
+    schema, heard = BokehSchema(), []
+    schema.when_loaded = lambda: heard.append(schema.model_class)
+    for name in ("Slider", "Figure", "NoSuchModel"):
+        schema.model_class(name)
+    assert len(heard) == 1
