@@ -16,8 +16,15 @@ from click.testing import CliRunner
 
 from bokeh_server.cli.commands import bokeh_server
 from bokeh_server.documents import Limits
-from bokeh_server.errors import CallerError, ConfigurationError, TitleTaken, UnknownDocument
+from bokeh_server.errors import (
+    CallerError,
+    ConfigurationError,
+    TitleTaken,
+    UnknownDocument,
+    UnknownRevision,
+)
 from bokeh_server.protocol.packing import pack, unpack
+from support.browser import wait_until
 from support.command import run_command
 from support.server import RunningServer, running_server
 
@@ -199,3 +206,52 @@ def test_imported_bytes_are_those_that_were_exported(server: RunningServer, tmp_
     two, copied = unpack(second.read_bytes())
     assert list(buffers.values()) == list(copied.values())
     assert json.loads(one)["doc"]["roots"][0]["id"] == json.loads(two)["doc"]["roots"][0]["id"]
+
+
+def test_log_restore_and_export_of_a_revision(server: RunningServer, tmp_path: Path) -> None:
+    """What was done is listed in words; any revision is exported, or restored beside the server."""
+    docid = publish(server, "with a past")
+    first = content(server, docid)["title"]
+    for number in (2, 3):
+        event = {"kind": "TitleChanged", "title": f"title {number}"}
+        url = f"{server.url}/bokeh/doc/{docid}/changes"
+        assert requests.post(url, json={"events": [event]}, timeout=10).status_code == 200
+    lines = docs(server, "log", "with a past").splitlines()
+    assert lines[0].split() == ["revision", "when", "who", "what"]
+    assert lines[1].startswith("2-3 ")
+    assert lines[1].endswith("defaultuser  Title set to “title 3”")
+    assert "Plot “a plot” added" in lines[2]
+    assert lines[-1] == "Revisions 0 to 3 can be opened."
+    assert len(docs(server, "log", docid, "--limit", "1").splitlines()) == 3
+    assert "title" not in docs(server, "log", docid, "--before", "2")
+
+    file = tmp_path / "then.bokeh"
+    assert "at change 2 to" in docs(server, "export", docid, str(file), "--revision", "2")
+    assert json.loads(unpack(file.read_bytes())[0])["doc"]["title"] == "title 2"
+
+    said = docs(server, "restore", docid, "1")
+    assert "Restored revision 1 of 'with a past' as change 4." in said
+    assert f"bokeh-server docs restore {docid} 3" in said
+    wait_until(lambda: content(server, docid)["title"], first)
+    assert "is as it was at revision 1 already" in docs(server, "restore", docid, "1")
+    with pytest.raises(UnknownRevision, match="Revisions 0 to 4 can be opened"):
+        docs(server, "restore", docid, "9")
+    with pytest.raises(UnknownRevision):
+        docs(server, "export", docid, str(tmp_path / "b"), "--revision", "9")
+
+
+def test_commands_forget_nothing(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """How much is kept is the business of the server, whose options a command does not know."""
+    from bokeh_server.documents import Engine
+
+    seen: list[int] = []
+    made = Engine.__init__
+
+    def note(self: Engine, *args: object, **options: object) -> None:
+        made(self, *args, **options)  # type: ignore[arg-type]
+        seen.append(self.limits.keep_changes)
+
+    monkeypatch.setattr(Engine, "__init__", note)
+    docs(server, "log", publish(server, "kept"))
+    assert seen
+    assert min(seen) > 2**62
