@@ -36,8 +36,9 @@ class Limits:
     housekeeping_seconds: float = 5.0
     #: how often to ask the database what other processes did to the documents in memory.
     watch_seconds: float = 2.0
-    #: how often a change is applied again when other processes were quicker.
-    attempts: int = 20
+    #: how often a change is applied again when other processes were quicker; each time costs as
+    #: much as a commit, so this is seconds.
+    attempts: int = 500
     #: two edits of an attribute by different senders may have crossed when so shortly apart.
     crossing_seconds: float = 30.0
     #: a sender whose edits crossed is told the newest values when it was quiet for so long.
