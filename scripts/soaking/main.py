@@ -24,8 +24,10 @@ MEGABYTE = 1024 * 1024
 NOISE = 4 * MEGABYTE
 #: and by so much per hour.
 PER_HOUR = 1 * MEGABYTE
-#: the pool of native threads fills as it is used.
+#: the pools of native threads and of the database's files fill as they are used.
 POOL = 12
+#: entries that a channel keeps, and some more.
+RING = 1100
 
 
 @dataclass
@@ -140,6 +142,14 @@ def weigh(server: Server, load: Load, seconds: float, churn: float) -> list[tupl
     return samples
 
 
+def fill_rings(server: Server, load: Load, arguments: argparse.Namespace, seconds: float) -> None:
+    """Go on until every channel has as much as it keeps, but not for longer than ``seconds``."""
+    deadline = time.monotonic() + seconds
+    wanted = RING * arguments.documents
+    while sum(each.sent for each in load.publishers) < wanted and time.monotonic() < deadline:
+        weigh(server, load, 2.0, arguments.churn)
+
+
 def slope(samples: list[tuple[float, int]]) -> float:
     """Bytes per second by which the memory grows, by least squares."""
     times, sizes = zip(*samples, strict=True)
@@ -164,7 +174,7 @@ def compare(before: dict[str, int], after: dict[str, int]) -> None:
 
 def limits(before: dict[str, int]) -> dict[str, int]:
     """How much may be held in the end."""
-    pools = ("threads", "greenlets", "python threads")
+    pools = ("threads", "greenlets", "python threads", "files")
     return {what: count + (POOL if what in pools else 2) for what, count in before.items()}
 
 
@@ -187,8 +197,8 @@ def soak(arguments: argparse.Namespace) -> None:
         before = server.held()
         load = start(server, arguments)
         try:
-            warm = max(15.0, min(seconds / 4, 300.0))
-            weigh(server, load, warm, arguments.churn)
+            weigh(server, load, max(15.0, min(seconds / 4, 300.0)), arguments.churn)
+            fill_rings(server, load, arguments, seconds)
             sent, read = sum(each.sent for each in load.publishers), load.audience.read
             samples = weigh(server, load, seconds, arguments.churn)
             sent = sum(each.sent for each in load.publishers) - sent
