@@ -66,6 +66,15 @@ def test_every_spelling_of_a_prefix_is_the_same(given: str, prefix: str) -> None
         ("max_body_size", "12"),
         ("max_body_size", "many"),
         ("max_body_size", "9" * 30),
+        ("keep_changes", "-1"),
+        ("keep_changes", "1.5"),
+        ("keep_changes", True),
+        ("keep_changes", "9" * 13),
+        ("keep_days", "-1"),
+        ("keep_days", "nan"),
+        ("keep_days", "inf"),
+        ("keep_days", "a week"),
+        ("keep_days", False),
         ("ping_interval", "0"),
         ("ping_interval", "nan"),
         ("ping_interval", "inf"),
@@ -252,3 +261,10 @@ def test_every_setting_has_an_option_a_variable_and_help() -> None:
     assert declared["url_prefix"].option == "--url-prefix"
     assert declared["url_prefix"].variable == "BOKEH_SERVER_URL_PREFIX"
     assert all(len(setting.help) > 15 for setting in declared.values())
+
+
+def test_nothing_at_all_may_be_kept() -> None:
+    """Retention goes down to none, and days may be parts of one."""
+    settings = Settings.from_keywords(keep_changes="0", keep_days="0")
+    assert (settings.keep_changes, settings.keep_days) == (0, 0.0)
+    assert Settings.from_keywords(keep_days="0.25").keep_days == 0.25

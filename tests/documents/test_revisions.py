@@ -32,7 +32,7 @@ from bokeh_server.storage import Store
 from support.documents import TestFollower, doc_json, run_together, set_value, stream
 
 quick = settings(
-    max_examples=int(os.environ.get("REVISION_EXAMPLES", "40")),
+    max_examples=int(os.environ.get("REVISION_EXAMPLES", "25")),
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
