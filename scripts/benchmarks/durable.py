@@ -113,10 +113,12 @@ def durable(quick: bool) -> None:
     for kind in KINDS[: 1 if quick else None]:
         heading(f"{kind} alone", "bokeh-server")
         for way in WAYS:
-            _row(kind, way, seconds)
+            _many(kind, way, seconds)
+        _one(kind, seconds)
 
 
-def _row(kind: str, way: str, seconds: float) -> None:
+def _many(kind: str, way: str, seconds: float) -> None:
+    """All writers at once, beside the same rows in groups of the same size."""
     with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         url = stack.enter_context(database(kind, folder))
         other = stack.enter_context(database(kind, folder))
@@ -125,17 +127,32 @@ def _row(kind: str, way: str, seconds: float) -> None:
         load = _measure(way, url, WRITERS, seconds)
         log = written(url)
         base = plainly(other, log, log.group, seconds)
-        name = f"{WAYS[way][0]}, {WRITERS} writers, groups of {log.group}"
-        row(name, base, load.rate, "changes/s", 0.6)
-        _costs(way, load)
+        name = f"{WAYS[way][0]}, {WRITERS} writers"
+        row(name, base, load.rate, "changes/s", "5,000/s, 0.6 x")
+        row(f"{name}: changes in a commit", 1.0, log.changes / log.groups, "", 4.0)
+        _costs(load)
 
 
-def _costs(way: str, load: Load) -> None:
+def _one(kind: str, seconds: float) -> None:
+    """One writer, beside commits of one row."""
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        url = stack.enter_context(database(kind, folder))
+        other = stack.enter_context(database(kind, folder))
+        if url is None or other is None:
+            return
+        load = _measure("session", url, 1, seconds)
+        alone = 1e3 / plainly(other, written(url), 1, seconds)
+        row("store_objects, one writer, p50", alone, load.p50, "ms", lower=True)
+        _costs(load)
+
+
+def _costs(load: Load) -> None:
+    """What each side had to do, which says who was the limit."""
     if load.server is None:
-        print(f"|  · CPU per change | | {load.client:,.0f} | us | | |")
+        print(f"|  · CPU for a change | | {load.client:,.0f} | us | | |")
         return
     limit = "server" if load.server > load.client else "writers"
     print(
-        f"|  · CPU per change: server, writers | | {load.server:,.0f}, {load.client:,.0f} | us"
-        f" | | the {limit} have less to spare |"
+        f"|  · CPU for a change, server and writers | | {load.server:,.0f}, {load.client:,.0f}"
+        f" | us | | more in the {limit} |"
     )

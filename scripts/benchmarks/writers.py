@@ -113,9 +113,12 @@ def engine(address: str, names: list[str]) -> Callable[[float], list[float]]:
     from bokeh_server.blueprint.schema import BokehSchema
     from bokeh_server.documents import Engine
     from bokeh_server.protocol import parse_patch
+    from bokeh_server.server import spare_collector
     from bokeh_server.storage import Store
 
-    documents = Engine(Store.open(address), schema=BokehSchema())
+    schema = BokehSchema()
+    schema.when_loaded = spare_collector
+    documents = Engine(Store.open(address), schema=schema)
 
     def writer(name: str) -> Callable[[int], None]:
         docid = documents.create("default", name).docid
