@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from support.killing import kill_again_and_again
+import pytest
+
+from support.killing import LYING, kill_again_and_again
 
 KILLS = 7
 
@@ -22,3 +24,10 @@ def test_nothing_answered_is_lost(database_url: str, tmp_path: Path) -> None:
     assert result.seen > 0
     assert result.snapshots > 0
     assert result.compacted > 0
+
+
+def test_a_server_that_answers_too_early_is_found_out(tmp_path: Path) -> None:
+    """A server that answers what it has not stored does not pass: the test above can fail."""
+    database = f"sqlite:///{tmp_path / 'bokeh.sqlite'}"
+    with pytest.raises(AssertionError, match=r"lost|another answer|gap|twice|a retry"):
+        kill_again_and_again(3, database, tmp_path, program=LYING)

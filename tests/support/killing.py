@@ -23,7 +23,7 @@ from support.documents import set_value, stream
 from support.server import RunningServer, running_server
 from support.writers import Client, client, make_document
 
-__all__ = ["Killed", "kill_again_and_again"]
+__all__ = ["LYING", "Killed", "kill_again_and_again"]
 
 DOCUMENTS = 2
 HTTP_WRITERS, SOCKET_WRITERS = 6, 3
@@ -48,6 +48,23 @@ documents.Limits = lambda **given: Limits(**given | busy)
 from bokeh_server.cli.main import main
 main()
 """
+
+
+#: the same, answering now and then what it has not stored.
+LYING = BUSY.replace(
+    "from bokeh_server.cli.main",
+    """
+from bokeh_server.storage import Stored, changes
+from bokeh_server.storage.types import utc_now
+append, turns = changes.ChangeStore.append, []
+def lie(self, group):
+    turns.append(group)
+    if len(turns) % 20:
+        return append(self, group)
+    return [Stored(change.seq, utc_now()) for change in group]
+changes.ChangeStore.append = lie
+from bokeh_server.cli.main""",
+)
 
 
 class Log:
@@ -115,19 +132,21 @@ def kill_again_and_again(
     directory: Path,
     *,
     seed: int | None = None,
+    program: str = BUSY,
     say: Callable[[str], object] = lambda _text: None,
 ) -> Killed:
     """Kill a server under load by SIGKILL, and check everything after each time.
 
     :param database: URL of an empty database.
     :param directory: where the log of what clients were told goes.
+    :param program: runs the server.
     :param say: is told of the progress.
     :raises AssertionError: something that was answered is lost, or there twice.
     """
     dice = random.Random(seed)
-    busy = (sys.executable, "-c", BUSY)
+    command = (sys.executable, "-c", program)
     data = directory / "data"
-    with running_server("--database", database, program=busy, data_dir=data) as server:
+    with running_server("--database", database, program=command, data_dir=data) as server:
         with client(server.url) as http:
             docids = [make_document(http, f"line {number}") for number in range(DOCUMENTS)]
         log = Log(directory / "told")
@@ -200,18 +219,21 @@ def write_over_http(
         while not stop.is_set():
             turn += 1
             number = writer * SPACE + turn
-            seq = send_until_answered(http, docid, number)
-            log.note("http", docid, number, seq)
+            seq = send_until_answered(http, docid, number, stop)
+            if seq is not None:
+                log.note("http", docid, number, seq)
 
 
-def send_until_answered(http: Client, docid: str, number: int) -> int:
-    """Append a row, however often that has to be asked."""
+def send_until_answered(http: Client, docid: str, number: int, stop: threading.Event) -> int | None:
+    """Append a row, however often that has to be asked; ``None``: there is no server any more."""
     events = [*stream(number).events, *set_value(str(number), "title").events]
     deadline = time.monotonic() + 60
     while True:
         try:
             status, answer = http.change(docid, events, key=f"k{number}")
         except OSError:
+            if stop.is_set():
+                return None
             time.sleep(0.02)
         else:
             if status == 200:
@@ -298,10 +320,12 @@ class Checker:
         self.result.seen = sum(line[0] == "seen" for line in told)
         self.result.stored = self.result.compacted = 0
         engine = Engine(self._store)
-        for docid in self._copies:
-            self._check(engine, docid, [line for line in told if line[1] == docid])
-        # not closed: that would write snapshots, and those shall be the server's
-        engine._housekeeper.close()
+        try:
+            for docid in self._copies:
+                self._check(engine, docid, [line for line in told if line[1] == docid])
+        finally:
+            # not closed: that would write snapshots, and those shall be the server's
+            engine._housekeeper.close()
 
     def _check(self, engine: Engine, docid: str, told: list[list[str]]) -> None:
         copy, live = self._copies[docid], engine.open(docid)

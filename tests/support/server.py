@@ -17,7 +17,7 @@ __all__ = ["RunningServer", "clean_environment", "running_server"]
 
 #: what is run; its options follow.
 PROGRAM = (sys.executable, "-m", "bokeh_server")
-START_SECONDS = 30.0
+START_SECONDS = 90.0  # a machine may be busy
 STOP_SECONDS = 15.0
 
 _URL_LINE = re.compile(r"^\s*URL\s+(https?://\S+?)/?\s*$", re.MULTILINE)
