@@ -13,6 +13,7 @@ from bokeh_server.errors import ConfigurationError, SchemaMismatch
 from bokeh_server.storage import Store
 from bokeh_server.storage.schema import head_revision
 from bokeh_server.storage.upgrade import current, upgrade
+from support.revisions import make_old
 
 
 def test_an_open_database_is_at_the_head(database_url: str) -> None:
@@ -33,22 +34,19 @@ def test_upgrading_an_empty_database(database_url: str) -> None:
     Store.open(database_url, create=False).close()
 
 
-def test_a_file_is_backed_up_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_is_backed_up_first(tmp_path: Path) -> None:
     """A SQLite file of an older revision is copied whole beside itself, and the place is told."""
-    path = tmp_path / "x.sqlite"
-    url = f"sqlite:///{path}"
-    with closing(Store.open(url)) as store:
-        store.documents.create("ada", "line")
-    monkeypatch.setattr("bokeh_server.storage.upgrade.head_revision", lambda: "9999")
+    url = f"sqlite:///{tmp_path / 'x.sqlite'}"
+    documents = make_old(url, "0001")
     said: list[str] = []
     upgrade(url, said.append)
     backup = Path(said[0].removeprefix("Backed up to "))
     assert backup.parent == tmp_path
     with closing(sqlite3.connect(backup)) as connection:
-        assert connection.execute("SELECT title FROM document").fetchall() == [("line",)]
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [
-            ("0001",)
-        ]
+        titles = {row[0] for row in connection.execute("SELECT title FROM document")}
+        assert titles == {kept.title for kept in documents}
+        found = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+        assert found == [("0001",)]
 
 
 def test_a_newer_database_is_left_alone(database_url: str) -> None:
