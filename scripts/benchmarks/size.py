@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from bokeh.document import Document
-from bokeh.models import ColumnDataSource, Slider
+from bokeh.models import Column, ColumnDataSource, Slider
 from table import growth, heading
 
 from bokeh_server.blueprint.schema import BokehSchema
@@ -45,8 +45,10 @@ def _document(points: int, models: int) -> tuple[Document, ColumnDataSource, Sli
     column = np.arange(points, dtype=float)
     source, slider = ColumnDataSource({"x": column, "y": column}), Slider(start=0, end=1, value=0)
     document = Document()
-    for root in (source, slider, *(Slider(start=0, end=1, value=0) for _ in range(models - 2))):
-        document.add_root(root)
+    # one root: Bokeh looks at every model again for each that is added
+    sliders = [slider, *(Slider(start=0, end=1, value=0) for _ in range(models - 3))]
+    document.add_root(source)
+    document.add_root(Column(children=sliders))
     return document, source, slider
 
 
