@@ -20,7 +20,6 @@ from bokeh_server.blueprint.bodies import (
 )
 from bokeh_server.blueprint.revisions import MOST_SEQ
 from bokeh_server.blueprint.state import current_state
-from bokeh_server.documents import describe, join
 from bokeh_server.errors import BadRequest, NoLongerKept
 from bokeh_server.protocol.models import inline_buffers
 from bokeh_server.protocol.packing import CONTENT_TYPE, pack, unpack
@@ -184,6 +183,8 @@ def _history(docid: str) -> Response:
 
 def _told(docid: str, after: int, before: int) -> tuple[list[Group], bool]:
     """The last changes within bounds, in groups, and whether there are earlier ones."""
+    from bokeh_server.documents import describe, join
+
     state = current_state()
     document = state.engine.open(docid)
 

@@ -13,17 +13,16 @@ from markupsafe import Markup
 from bokeh_server.blueprint.access import readable
 from bokeh_server.blueprint.api_documents import list_documents
 from bokeh_server.blueprint.foreign import own_names
-from bokeh_server.blueprint.revisions import asked, asked_revision
+from bokeh_server.blueprint.revisions import asked, asked_revision, is_revision
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
 from bokeh_server.blueprint.tickets import is_public, make_ticket, writes
-from bokeh_server.documents import Revision
 from bokeh_server.errors import Forbidden, UnknownModel
 from bokeh_server.sockets.origin import check_name
 from bokeh_server.storage.documents import TITLE_LENGTH
 
 if TYPE_CHECKING:
-    from bokeh_server.documents import Identity, Still
+    from bokeh_server.documents import Identity, Revision, Still
 
 __all__ = ["add_routes", "json_in_html", "page_config", "render", "target_of"]
 
@@ -85,7 +84,7 @@ def target_of(document: Still, key: str | None) -> dict[str, Any]:
     if key is None:
         return {"kind": "document"}
     is_drawable = current_state().schema.is_drawable
-    found = _once(document, key) if isinstance(document, Revision) else document.resolve(key)
+    found = _once(document, key) if is_revision(document) else document.resolve(key)
     model_id = document.drawn_as(found, is_drawable)
     place = document.place(model_id)
     return {
@@ -147,7 +146,7 @@ def _show(docid: str, key: str | None) -> Response:
         kind="document" if key is None else "plot",
         public=is_public(),
         writes=writes(identity),
-        revision=_banner(document) if isinstance(document, Revision) else None,
+        revision=_banner(document) if is_revision(document) else None,
         bundles=links().bundles,
         modules=_MODULES,
         config=json_in_html(page_config(identity, target_of(document, key))),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from flask import request
 
@@ -10,9 +10,9 @@ from bokeh_server.blueprint.bodies import integer_argument
 from bokeh_server.blueprint.state import current_state
 
 if TYPE_CHECKING:
-    from bokeh_server.documents import Still
+    from bokeh_server.documents import Revision, Still
 
-__all__ = ["MOST_SEQ", "asked", "asked_revision"]
+__all__ = ["MOST_SEQ", "asked", "asked_revision", "is_revision"]
 
 MOST_SEQ = 2**63 - 1
 
@@ -35,3 +35,11 @@ def asked(docid: str) -> Still:
     """
     seq, engine = asked_revision(), current_state().engine
     return engine.open(docid) if seq is None else engine.revision(docid, seq)
+
+
+def is_revision(document: Still) -> TypeGuard[Revision]:
+    """Whether it is a document as it once was."""
+    # Here, as whoever only adds us to an app does not load the engine.
+    from bokeh_server.documents import Revision
+
+    return isinstance(document, Revision)
