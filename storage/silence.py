@@ -20,28 +20,24 @@ PATIENCE_SECONDS = 40.0
 
 
 def connect_with_patience(
-    _dialect: object, _record: object, arguments: tuple[Any, ...], options: dict[str, Any]
+    dialect: Any, _record: object, arguments: tuple[Any, ...], options: dict[str, Any]
 ) -> Any:
     """Make a connection; a listener for SQLAlchemy's event ``do_connect``."""
-    return _connection_class().connect(*arguments, **options)
+    return _patient_class(dialect.dbapi).connect(*arguments, **options)
 
 
 @cache
-def _connection_class() -> Any:
-    from psycopg import Connection, OperationalError
+def _patient_class(driver: Any) -> Any:
+    plain = driver.Connection
 
-    class PatientConnection(Connection[Any]):
-        """A connection on which nothing waits for ever."""
+    def wait(self: Any, gen: Any, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return plain.wait(self, _patient(gen, PATIENCE_SECONDS), *args, **kwargs)
+        except TimeoutError as error:
+            self.pgconn.finish()
+            raise driver.OperationalError(str(error)) from None
 
-        def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
-            """Wait for an answer, or close."""
-            try:
-                return super().wait(_patient(gen, PATIENCE_SECONDS), *args, **kwargs)
-            except TimeoutError as error:
-                self.pgconn.finish()
-                raise OperationalError(str(error)) from None
-
-    return PatientConnection
+    return type("PatientConnection", (plain,), {"wait": wait})
 
 
 def _patient(waiting: Generator[Any, Any, T], seconds: float) -> Generator[Any, Any, T]:
