@@ -40,7 +40,7 @@ def change_entry(seq: int, applied: Applied, origin: str | None) -> Entry:
     """The entry of a change."""
     if applied.resync:
         return Entry(seq, None, origin)
-    data = encode("PATCH-DOC", applied.events, applied.buffers, msgid=str(seq))
+    data = encode("PATCH-DOC", *applied.shown, msgid=str(seq))
     return Entry(seq, data, origin)
 
 

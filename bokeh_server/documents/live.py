@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import orjson
@@ -28,6 +28,7 @@ from bokeh_server.documents.making import (
     answer_of,
     is_structural,
     keys_of,
+    mistaken,
     title_taken,
     too_large,
     way_back,
@@ -300,7 +301,8 @@ class LiveDocument(Readable):
         entries, rows = self._entries(seq, applied, source), STREAMED in applied.events
         edit = Edit(seq, source.origin, applied.keys, source.seen)
         answer = Answer(seq, gone, request)
-        cargo = Cargo(answer, applied.undo, entries, edit, rows, applied.resync)
+        wrong = mistaken(applied, source)
+        cargo = Cargo(answer, applied.undo, entries, edit, rows, applied.resync, wrong)
         pending = Pending(self, change, cargo)
         self._remember(pending)
         try:
@@ -344,11 +346,18 @@ class LiveDocument(Readable):
         self.title = change.title or self.title
         for entry in cargo.entries:
             self.channel.publish(entry)
-        self._look_for_crossing(cargo.edit, rows=cargo.rows, resync=cargo.resync)
+        self._look_for_crossing(cargo.edit, cargo.wrong, rows=cargo.rows, resync=cargo.resync)
         self._notify(self.docid, "changed")
 
-    def _look_for_crossing(self, edit: Edit, *, rows: bool = False, resync: bool = False) -> None:
-        crossed = self._history.touch(edit)
+    def _look_for_crossing(
+        self,
+        edit: Edit,
+        wrong: Collection[Key] = (),
+        *,
+        rows: bool = False,
+        resync: bool = False,
+    ) -> None:
+        crossed = self._history.touch(edit).union(wrong)
         if not resync:
             crossed.discard(ANYTHING)
         if edit.origin is not None and self.channel.has(edit.origin):

@@ -10,7 +10,7 @@ from bokeh_server.documents.committer import UNWRITTEN, Pending
 from bokeh_server.documents.history import ANYTHING, ROOTS, Edit, Key
 from bokeh_server.documents.memory import Undo
 from bokeh_server.errors import ServerFault, TitleTaken, TooLarge
-from bokeh_server.protocol import Patch, WireDocument
+from bokeh_server.protocol import Applied, Patch, WireDocument
 from bokeh_server.storage import Clash, Repeated, Taken
 
 __all__ = [
@@ -19,6 +19,7 @@ __all__ = [
     "answer_of",
     "is_structural",
     "keys_of",
+    "mistaken",
     "title_taken",
     "too_large",
     "way_back",
@@ -55,6 +56,7 @@ class Cargo:
     """What a change needs when it is committed, or is not.
 
     :param undo: takes it out of memory again; ``None`` where that takes loading it.
+    :param wrong: what its sender has made something else of than the document has.
     """
 
     answer: Answer
@@ -63,6 +65,14 @@ class Cargo:
     edit: Edit
     rows: bool
     resync: bool
+    wrong: frozenset[Key] = frozenset()
+
+
+def mistaken(applied: Applied, source: Source) -> frozenset[Key]:
+    """Give the data of which a browser has made something else; see ``Applied.corrected``."""
+    if applied.corrected is None or not source.browser:
+        return frozenset()
+    return frozenset(key for key in applied.keys if key[1] == "data")
 
 
 def answer_of(pending: object) -> Answer | None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from bokeh_server.blocking import run_blocking
 from bokeh_server.channels import Entry
 from bokeh_server.documents.feed import FollowedChannel, change_entry
-from bokeh_server.documents.history import Edit, History
+from bokeh_server.documents.history import Edit, History, Key
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.loading import (
     apply_record,
@@ -216,7 +216,14 @@ class Memory:
             self._look_for_crossing(Edit(record.seq, origin, applied.keys), rows=True)
             self._notify(self.docid, "changed")
 
-    def _look_for_crossing(self, edit: Edit, *, rows: bool = False, resync: bool = False) -> None:
+    def _look_for_crossing(
+        self,
+        edit: Edit,
+        wrong: Collection[Key] = (),
+        *,
+        rows: bool = False,
+        resync: bool = False,
+    ) -> None:
         raise NotImplementedError
 
     def _publish_pull_again(self, seq: int) -> None:

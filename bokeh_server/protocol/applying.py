@@ -17,6 +17,9 @@ from bokeh_server.protocol.writing import write_events, write_message
 
 __all__ = ["Applied", "apply_events"]
 
+#: followers pull the document again rather than get more than this, in bytes.
+MOST_CORRECTED = 4 * 1024 * 1024
+
 
 @dataclass(frozen=True)
 class Applied:
@@ -31,8 +34,8 @@ class Applied:
     :param messages: ``MessageSent`` events, complete in themselves; relayed, never stored.
     :param born: ids of the models that are new.
     :param dropped: ids of the models that are gone.
-    :param corrected: ``events`` say something else than the patch did: its sender, where that is
-        a browser, has made something else of it than the document.
+    :param corrected: what followers get instead of ``events`` and ``buffers``, because BokehJS
+        would make something else of them; so has their sender, where that is a browser.
     :param reborn: an id that had been dropped came back, which older followers may still know.
     :param undo: takes it back, when everything applied later was taken back before; ``None``
         where that takes loading the document again.
@@ -47,13 +50,18 @@ class Applied:
     born: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()
     reborn: bool = False
-    corrected: bool = False
+    corrected: tuple[bytes, dict[str, bytes]] | None = None
     undo: Callable[[], None] | None = field(default=None, compare=False, repr=False)
 
     @property
     def size(self) -> int:
         """How many bytes ``events`` and ``buffers`` have."""
-        return len(self.events) + sum(map(len, self.buffers.values()))
+        return _size((self.events, self.buffers))
+
+    @property
+    def shown(self) -> tuple[bytes, dict[str, bytes]]:
+        """Content and buffers for followers."""
+        return self.corrected or (self.events, self.buffers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +78,7 @@ class Done:
     new: dict[str, WireModel]
     resync: bool
     reborn: bool
-    corrected: bool
+    corrected: tuple[bytes, dict[str, bytes]] | None
 
     @property
     def graph(self) -> Graph | None:
@@ -120,13 +128,17 @@ def apply_events(
     else:
         written = write_events(steps, new)
     messages = [write_message(message, new) for message in events.messages]
-    changes = _change(contents, steps, new)
-    corrected = bool(changes.whole)
-    if corrected:
-        written, changes = _with_whole_data(contents, steps, new, changes)
+    changes, corrected = _change(contents, steps, new), None
+    if changes.whole:
+        corrected, changes = _with_whole_data(contents, steps, new, changes)
     resync = bool(aside) and (reader.meets(aside) or any(step.key[0] in aside for step in steps))
+    resync |= corrected is not None and _size(corrected) > MOST_CORRECTED
     reborn = any(model_id in gone for model_id in new)
     return Done(written, messages, steps, changes, new, resync, reborn, corrected)
+
+
+def _size(written: tuple[bytes, dict[str, bytes]]) -> int:
+    return len(written[0]) + sum(map(len, written[1].values()))
 
 
 def _change(contents: Contents, steps: list[Step], new: dict[str, WireModel]) -> Changes:
@@ -154,4 +166,8 @@ def _with_whole_data(
     changes.roll_back()
     whole = changes.whole
     said = [step.with_data(whole[at]) if at in whole else step for at, step in enumerate(steps)]
-    return write_events(said, new), _change(contents, steps, new)
+    # Bokeh in Python does not know a model by its id that only a column of data holds.
+    sources = [contents.models[each.key[0]] for each in said if each.key[0] in contents.models]
+    held = (each for source in sources for each in source.refs("data"))
+    full = {each: contents.models[each] for each in held} | new
+    return write_events(said, full), _change(contents, steps, new)

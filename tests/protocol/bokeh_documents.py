@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import orjson
 from bokeh.core.json_encoder import serialize_json
-from bokeh.core.serialization import Buffer, Serialized
+from bokeh.core.serialization import Buffer, Serialized, Serializer
 from bokeh.document import Document
-from bokeh.document.events import DocumentPatchedEvent
+from bokeh.document.events import ColumnDataChangedEvent, DocumentPatchedEvent
 from bokeh.protocol.messages.patch_doc import patch_doc
+
+from bokeh_server.protocol.arrays import wire_item
 
 Content = dict[str, Any]
 
@@ -51,49 +57,44 @@ def doc_json(document: Document) -> tuple[Content, dict[str, bytes]]:
 def from_json(content: bytes | Content, buffers: Mapping[str, bytes]) -> Document:
     """Bokeh's document from JSON and buffers."""
     value = json.loads(content) if isinstance(content, bytes) else content
-    return Document.from_json(_serialized(value, buffers))
+    with _quiet():
+        return Document.from_json(_serialized(dict(value), buffers))
 
 
 def apply(document: Document, content: bytes | Content, buffers: Mapping[str, bytes]) -> None:
     """Apply a patch as Bokeh does, but for one upstream fault.
 
     ``ColumnDataChanged`` with ``cols`` makes Bokeh in Python lose the other columns; BokehJS
-    keeps them, and so do we.
+    keeps them, and so do we. And it raises where Bokeh drops a patch in silence, because that
+    refers to a model that was there once.
     """
     value = orjson.loads(content) if isinstance(content, bytes) else json.loads(json.dumps(content))
+    document.models.seen = lambda _model_id: False
+    with _quiet(), _all_columns_kept():
+        document.apply_json_patch(_serialized(value, buffers))
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for event in _with_all_columns(document, value["events"]):
-            document.apply_json_patch(event(buffers))
+        yield
 
 
-def _with_all_columns(
-    document: Document, events: list[Content]
-) -> list[Callable[[Mapping[str, bytes]], Serialized[Any]]]:
-    if not any(event.get("cols") is not None for event in events):
-        return [lambda buffers: _serialized({"events": events}, buffers)]
-    return [_one_event(document, event) for event in events]
+@contextmanager
+def _all_columns_kept() -> Iterator[None]:
+    original = ColumnDataChangedEvent.__dict__["_handle_event"]
 
+    def handle(document: Document, event: ColumnDataChangedEvent) -> None:
+        if event.cols is not None and isinstance(event.data, dict):
+            event.data = {**getattr(event.model, event.attr), **event.data}
+        original.__func__(document, event)
 
-def _one_event(
-    document: Document, event: Content
-) -> Callable[[Mapping[str, bytes]], Serialized[Any]]:
-    def make(buffers: Mapping[str, bytes]) -> Serialized[Any]:
-        kept = dict(event)
-        if kept.get("cols") is not None:
-            model = document.models[kept["model"]["id"]]
-            columns = dict(_inline(dict(model.data)).get("entries", []))
-            columns.update(kept["data"].get("entries", []))
-            kept["data"] = {"type": "map", "entries": [list(pair) for pair in columns.items()]}
-        return _serialized({"events": [kept]}, buffers)
-
-    return make
-
-
-def _inline(value: object) -> Any:
-    from bokeh.core.serialization import Serializer
-
-    return json.loads(json.dumps(Serializer(deferred=False).encode(value)))
+    ColumnDataChangedEvent._handle_event = staticmethod(handle)
+    try:
+        yield
+    finally:
+        ColumnDataChangedEvent._handle_event = original
 
 
 def _serialized(value: Content, buffers: Mapping[str, bytes]) -> Serialized[Any]:
@@ -105,9 +106,55 @@ def view(document: Document) -> Any:
 
     Only then are values that equal the defaults left out everywhere. Classes are of the process.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        again = Document.from_json(document.to_json())
-        content = json.loads(serialize_json(again.to_json(deferred=False)))
+    with _quiet():
+        return _written(Document.from_json(document.to_json()))
+
+
+def assert_same(one: Document, other: Document) -> None:
+    """Assert that two documents say the same; as quick as it can be told."""
+    if _written(one) != _written(other):
+        assert view(one) == view(other)
+
+
+def _written(document: Document) -> Any:
+    with _quiet():
+        content = document.to_json(deferred=False)
     content.pop("defs", None)
-    return content
+    return _comparable(json.loads(serialize_json(content)))
+
+
+def value_view(value: object) -> Any:
+    """What one value says, models by their ids."""
+    with _quiet():
+        encoded = Serializer(deferred=False, references=set(_models(value))).encode(value)
+    return _comparable(json.loads(json.dumps(encoded)))
+
+
+def _models(value: object) -> set[Any]:
+    from bokeh.model.util import collect_models
+
+    return set(collect_models(value))
+
+
+def _comparable(value: Any) -> Any:
+    """Sets have no order; a flat array of a browser is one of numpy's."""
+    if isinstance(value, list):
+        return [_comparable(each) for each in value]
+    if not isinstance(value, dict):
+        return value
+    rep = {key: _comparable(each) for key, each in value.items()}
+    if rep.get("type") == "set":
+        rep["entries"] = sorted(rep.get("entries", []), key=json.dumps)
+    return _numbers(rep) if rep.get("type") in ("typed_array", "ndarray") else rep
+
+
+def _numbers(rep: Content) -> Any:
+    """An array: the type of whole numbers is a matter of how far they go. Nothing is like nothing,
+    and Bokeh does not even set an empty array in the place of another, or of a list."""
+    data, dtype, shape = rep["array"], rep["dtype"], rep.get("shape")
+    if isinstance(data, dict):
+        array = np.frombuffer(gzip.decompress(base64.b64decode(data["data"])), dtype)
+        data = [wire_item(each) for each in array.tolist()]
+    whole = all(type(each) is int for each in data)
+    dtype = "whole" if whole and dtype in ("int32", "uint32", "object") else dtype
+    return data and {"array": data, "dtype": dtype, "shape": shape or [len(data)]}
