@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeAlias
@@ -38,7 +39,7 @@ Undo: TypeAlias = Callable[[], None]
 Notify = Callable[[str, str], None]
 
 
-class Memory:
+class Memory(ABC):
     """The part of a live document that is derived from the log.
 
     Two locks: ``_lock`` belongs to the memory, and is held while a change is applied and queued,
@@ -216,6 +217,7 @@ class Memory:
             self._look_for_crossing(Edit(record.seq, origin, applied.keys), rows=True)
             self._notify(self.docid, "changed")
 
+    @abstractmethod
     def _look_for_crossing(
         self,
         edit: Edit,
@@ -224,7 +226,7 @@ class Memory:
         rows: bool = False,
         resync: bool = False,
     ) -> None:
-        raise NotImplementedError
+        """Take note of a change that crosses others, and whose sender may have to be told."""
 
     def _publish_pull_again(self, seq: int) -> None:
         self.channel.publish(Entry(seq, None))

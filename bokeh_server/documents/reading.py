@@ -160,8 +160,9 @@ class Readable(Memory, Still):
             self._history.told(follower.origin, [ANYTHING], self.seq)
             return self._catch_up(wire, seq), self.channel.follow(follower, seq=self.seq)
 
+    @abstractmethod
     def _tell_again(self, origin: str, seq: int) -> None:
-        raise NotImplementedError
+        """See to it that a follower that was at ``seq`` is told what it may have missed."""
 
     def catch_up(self, seq: int) -> bytes | None:
         """The newest value of everything that changed after ``seq``, as one ``PATCH-DOC``.

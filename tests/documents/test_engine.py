@@ -143,9 +143,7 @@ def test_leaving_memory_loses_no_change(store: Store) -> None:
 
 def test_snapshots_are_written_as_the_log_grows(store: Store) -> None:
     """After so many changes a snapshot appears by itself, and old changes go."""
-    limits = Limits(
-        snapshot_changes=20, keep_changes=5, keep_time=timedelta(0), compact_seconds=0
-    )
+    limits = Limits(snapshot_changes=20, keep_changes=5, keep_time=timedelta(0), compact_seconds=0)
     engine = Engine(store, limits=limits)
     live = made(engine)
     for value in range(60):
