@@ -123,7 +123,9 @@ def _is_view_state(event: Event, ranges: bool, type_of: Callable[[str], str | No
         return False
     if attr in _SCREEN:
         return True
-    return not ranges and attr in _BOUNDS and _is_auto_range(event.get("model"), type_of)
+    if attr == "visible":  # BokehJS alone has it: Bokeh in Python could not read it again
+        return _is_a("ToolProxy", event.get("model"), type_of)
+    return not ranges and attr in _BOUNDS and _is_a("DataRange1d", event.get("model"), type_of)
 
 
 def _is_connection_event(event: Event) -> bool:
@@ -134,6 +136,6 @@ def _is_connection_event(event: Event) -> bool:
     return isinstance(name, str) and name in _CONNECTION_EVENTS
 
 
-def _is_auto_range(model: object, type_of: Callable[[str], str | None]) -> bool:
+def _is_a(name: str, model: object, type_of: Callable[[str], str | None]) -> bool:
     model_id = model.get("id") if isinstance(model, Mapping) else None
-    return isinstance(model_id, str) and type_of(model_id) == "DataRange1d"
+    return isinstance(model_id, str) and type_of(model_id) == name
