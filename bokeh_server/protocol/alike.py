@@ -7,14 +7,15 @@ followers get the data as it is afterwards, instead of the event.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from bokeh_server.protocol.arrays import Array, decode_array
+from bokeh_server.protocol.arrays import Array, decode_array, plain
 from bokeh_server.protocol.growing import Column, GrowingArray, GrowingList
 
-__all__ = ["is_same_patch", "is_same_stream"]
+__all__ = ["is_same_patch", "is_same_stream", "typed_rows"]
 
 _NUMBERS = frozenset((int, float, bool))
 #: arrays whose items are numbers in JavaScript, too.
@@ -31,6 +32,8 @@ def is_same_stream(old: Column, value: Any, rollover: int | None) -> bool:
     if rollover == 0:  # BokehJS keeps everything then
         return False
     items, array = _rows(value)
+    if isinstance(old, GrowingArray) and typed_rows(old, value) is not None:
+        return rollover is None or len(old) <= rollover
     if isinstance(old, GrowingList):
         return array is None or (len(old) == 0 and array.dtype != object)
     if old.shown == "object":
@@ -40,6 +43,33 @@ def is_same_stream(old: Column, value: Any, rollover: int | None) -> bool:
     if len(old) == 0:
         return array is not None and array.dtype.name == old.shown
     return not _length(items, array) or _fits(old, _as_array(items, array))
+
+
+def typed_rows(old: GrowingArray, value: Any) -> Array | None:
+    """Give rows in the type of a browser's ``typed_array``, which keeps it while they fit.
+
+    :returns: ``None`` where ``old`` is none, or does not take them.
+    """
+    if not old.typed:
+        return None
+    items, array = _rows(value)
+    dtype = old.values.dtype
+    if array is not None:
+        return array if value["type"] == "typed_array" and array.dtype == dtype else None
+    numbers = [plain(each) for each in items]
+    if not all(map(_fits_float if dtype.kind == "f" else _fits_integer(dtype), numbers)):
+        return None
+    with np.errstate(over="ignore"):
+        return np.array(numbers, dtype=dtype)
+
+
+def _fits_float(value: Any) -> bool:
+    return type(value) in _NUMBERS
+
+
+def _fits_integer(dtype: np.dtype[Any]) -> Callable[[Any], bool]:
+    bounds = np.iinfo(dtype)
+    return lambda value: type(value) in (int, bool) and bounds.min <= value <= bounds.max
 
 
 def _rows(value: Any) -> tuple[list[Any], Array | None]:

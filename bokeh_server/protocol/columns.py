@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from bokeh_server.protocol.alike import is_same_patch, is_same_stream
+from bokeh_server.protocol.alike import is_same_patch, is_same_stream, typed_rows
 from bokeh_server.protocol.arrays import (
     Array,
     Blob,
@@ -97,6 +97,9 @@ class Columns:
             if items is not None:
                 old.append(items, undo)
                 return
+        elif (rows := typed_rows(old, value)) is not None:
+            old.append(rows, undo)
+            return
         new = _to_column(name, value)
         if len(old) == 0:
             self._set(name, new, undo)
@@ -114,6 +117,7 @@ class Columns:
             raise InvalidValue("only flat arrays can be streamed")
         try:
             old.append(array, undo)
+            old.typed = False
         except (TypeError, ValueError) as fault:
             raise InvalidValue(f"the array cannot take the new rows ({fault})") from None
 
@@ -200,7 +204,8 @@ def _to_column(name: str, value: Any) -> Column:
         return GrowingList(list(value.get("entries", ())))
     if kind in ("ndarray", "typed_array"):
         array = decode_array(value)
-        return GrowingArray(array, _dropped_before(value["array"], array))
+        first = _dropped_before(value["array"], array)
+        return GrowingArray(array, first, typed=kind == "typed_array")
     raise InvalidValue(f"column {name!r} is neither a list nor an array")
 
 

@@ -34,11 +34,13 @@ class GrowingArray:
     """An array that grows at its end and shrinks at its beginning.
 
     :param first: how many rows were dropped from its beginning before.
+    :param typed: it is a browser's ``typed_array``, which never changes its type.
     """
 
-    __slots__ = ("_array", "_cuts", "_inline", "_owned", "_shown", "_start", "_stop")
+    __slots__ = ("_array", "_cuts", "_inline", "_owned", "_shown", "_start", "_stop", "typed")
 
-    def __init__(self, array: Array, first: int = 0) -> None:
+    def __init__(self, array: Array, first: int = 0, *, typed: bool = False) -> None:
+        self.typed = typed
         self._array = array
         self._cuts = Cuts(first)
         self._start = 0
@@ -62,7 +64,12 @@ class GrowingArray:
 
     def wire(self) -> dict[str, Any]:
         """Give its kept form."""
-        return encode_array(self.values, ColumnBytes(self), self._shown)
+        return self._form(encode_array(self.values, ColumnBytes(self), self._shown))
+
+    def _form(self, rep: dict[str, Any]) -> dict[str, Any]:
+        if not self.typed:
+            return rep
+        return {"type": "typed_array", **{key: rep[key] for key in ("array", "order", "dtype")}}
 
     def frozen(self, undo: Undo) -> dict[str, Any]:
         """Give its kept form as it is now, for browsers; later changes do not change it."""
@@ -70,7 +77,7 @@ class GrowingArray:
         self._shown = None
         rep = encode_array(self.values, Blob(self.values.tobytes()))
         self._shown = rep["dtype"]
-        return rep
+        return self._form(rep)
 
     def inline(self) -> str:
         """Give its bytes as base64 of gzip, made once per change."""
@@ -170,11 +177,11 @@ class GrowingArray:
         self._array, self._start, self._stop, self._owned = moved, 0, len(live), True
 
     def _remember(self, undo: Undo) -> None:
-        before = (self._array, self._start, self._stop, self._owned, self._shown)
+        before = (self._array, self._start, self._stop, self._owned, self._shown, self.typed)
         cuts, first = self._cuts, self._cuts.first
 
         def put_back() -> None:
-            self._array, self._start, self._stop, self._owned, self._shown = before
+            self._array, self._start, self._stop, self._owned, self._shown, self.typed = before
             cuts.first, self._inline = first, None
 
         undo.append(put_back)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import orjson
 from bokeh.core.json_encoder import serialize_json
+from bokeh.core.property.bases import Property
 from bokeh.core.serialization import Buffer, Serialized, Serializer
 from bokeh.document import Document
 from bokeh.document.events import ColumnDataChangedEvent, DocumentPatchedEvent
@@ -70,7 +71,7 @@ def apply(document: Document, content: bytes | Content, buffers: Mapping[str, by
     """
     value = orjson.loads(content) if isinstance(content, bytes) else json.loads(json.dumps(content))
     document.models.seen = lambda _model_id: False
-    with _quiet(), _all_columns_kept():
+    with _quiet(), _all_columns_kept(), _everything_set():
         document.apply_json_patch(_serialized(value, buffers))
 
 
@@ -95,6 +96,17 @@ def _all_columns_kept() -> Iterator[None]:
         yield
     finally:
         ColumnDataChangedEvent._handle_event = original
+
+
+@contextmanager
+def _everything_set() -> Iterator[None]:
+    """Set what equals what is there, too: Bokeh leaves whole numbers where they become floats."""
+    original = Property.matches
+    Property.matches = lambda _self, _new, _old: False
+    try:
+        yield
+    finally:
+        Property.matches = original
 
 
 def _serialized(value: Content, buffers: Mapping[str, bytes]) -> Serialized[Any]:
@@ -149,12 +161,11 @@ def _comparable(value: Any) -> Any:
 
 
 def _numbers(rep: Content) -> Any:
-    """An array: the type of whole numbers is a matter of how far they go. Nothing is like nothing,
-    and Bokeh does not even set an empty array in the place of another, or of a list."""
+    """An array: the type of whole numbers is a matter of how far they go, or went."""
     data, dtype, shape = rep["array"], rep["dtype"], rep.get("shape")
     if isinstance(data, dict):
         array = np.frombuffer(gzip.decompress(base64.b64decode(data["data"])), dtype)
         data = [wire_item(each) for each in array.tolist()]
     whole = all(type(each) is int for each in data)
     dtype = "whole" if whole and dtype in ("int32", "uint32", "object") else dtype
-    return data and {"array": data, "dtype": dtype, "shape": shape or [len(data)]}
+    return {"array": data, "dtype": dtype, "shape": shape or [len(data)]}

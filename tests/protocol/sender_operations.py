@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from bokeh.core.properties import Any as AnyValue
-from bokeh.core.properties import Dict, Float, Instance, List, String
+from bokeh.core.properties import Dict, Float, Instance, List, String, expr
 from bokeh.document import Document
 from bokeh.layouts import column, gridplot, row
 from bokeh.model import DataModel, Model
@@ -17,6 +17,7 @@ from bokeh.models import (
     CDSView,
     ColorBar,
     ColumnDataSource,
+    CumSum,
     CustomJS,
     CustomJSTickFormatter,
     DataTable,
@@ -341,6 +342,8 @@ seldom = st.one_of(
     colors.map(lambda color: lambda document: setattr(_glyph(document), "line_color", color)),
     sizes.map(lambda size: lambda document: setattr(_glyph(document), "line_width", size)),
     st.just(lambda document: _named(document, "figure").line([1], [2])),
+    st.just(lambda document: setattr(_glyph(document), "x", jitter("x", 0.5))),
+    st.just(lambda document: setattr(_glyph(document), "y", expr(CumSum(field="y")))),
     st.just(lambda document: setattr(_named(document, "figure"), "renderers", [])),
     numbers.map(
         lambda end: lambda document: setattr(_named(document, "figure").x_range, "end", end)

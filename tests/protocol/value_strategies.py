@@ -13,9 +13,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
-from bokeh.core.property.vectorization import Expr, Field, Value
+from bokeh.core.property.vectorization import Field, Value
 from bokeh.document import Document
-from bokeh.models import CumSum, Div, LinearInterpolator
+from bokeh.models import Div
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -81,11 +81,8 @@ models = st.builds(Known, st.integers(0, 40)) | st.builds(
     Fresh, words, st.none() | st.builds(Known, st.integers(0, 40)), st.booleans()
 )
 slices = st.builds(slice, *[st.none() | st.integers(-9, 9)] * 3)
-vectors = st.one_of(
-    st.builds(Field, words, transform=st.builds(LinearInterpolator)),
-    st.builds(Value, numbers | words),
-    st.builds(Expr, st.builds(CumSum, field=words)),
-)
+# No models in them: Bokeh in Python forgets those, and could not read a reference to one.
+vectors = st.builds(Field, words) | st.builds(Value, numbers | words)
 leaves = st.one_of(
     st.none(), st.booleans(), numbers, words, dates, st.binary(max_size=4), slices, models,
     arrays(), object_arrays(), typed_arrays, vectors,
