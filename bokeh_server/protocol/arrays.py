@@ -27,6 +27,7 @@ __all__ = [
     "decode_array",
     "deflate",
     "encode_array",
+    "has_dtype",
     "inflate",
     "objects",
     "plain",
@@ -217,6 +218,11 @@ def _convert(items: Sequence[Any], dtype: str) -> Array:
     if made.ndim != 1:
         raise InvalidValue("an array's items are lists; they have to be in one flat list")
     return made
+
+
+def has_dtype(array: Array) -> bool:
+    """Whether Bokeh has arrays of this one's type."""
+    return array.dtype.name in _DTYPES or array.dtype == object
 
 
 def encode_array(array: Array, leaf: Leaf, shown: str | None = None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ and as soon as one side is an array the column becomes one, of the type numpy gi
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from bokeh_server.protocol.alike import is_same_patch, is_same_stream, typed_rows
@@ -49,19 +49,19 @@ class Columns:
         return {"type": "map", "entries": pairs}
 
     def saved(self) -> dict[str, Any]:
-        """Give its kept form with lists as :class:`GrowingList`, for a snapshot."""
+        """Give its kept form but for the columns, which are as they are, for a snapshot."""
         if not self._columns:
             return {"type": "map"}
-        pairs = [
-            [name, column if isinstance(column, GrowingList) else column.wire()]
-            for name, column in self._columns.items()
-        ]
-        return {"type": "map", "entries": pairs}
+        return {"type": "map", "entries": [list(pair) for pair in self._columns.items()]}
 
     def frozen(self, undo: Undo) -> dict[str, Any]:
         """Give its kept form as it is now, for browsers; later changes do not change it."""
         pairs = [[name, column.frozen(undo)] for name, column in self._columns.items()]
         return {"type": "map", "entries": pairs} if pairs else {"type": "map"}
+
+    def put(self, arrays: Mapping[str, GrowingArray]) -> None:
+        """Put columns in the places of those of the same names, as a snapshot has them."""
+        self._columns.update(arrays)
 
     def replace(self, new: Iterable[tuple[str, Any]], undo: Undo) -> None:
         """Replace some columns, or add them."""

@@ -15,6 +15,7 @@ from bokeh_server.protocol.arrays import (
     InvalidValue,
     deflate,
     encode_array,
+    has_dtype,
     plain,
     shown_dtype,
 )
@@ -61,6 +62,11 @@ class GrowingArray:
     def shown(self) -> str:
         """The dtype that it has in browsers."""
         return self._shown or shown_dtype(self.values)
+
+    @property
+    def is_shown_as_it_is(self) -> bool:
+        """Whether its kept form says of what type it is, which that of 64-bit integers does not."""
+        return has_dtype(self._array)
 
     def wire(self) -> dict[str, Any]:
         """Give its kept form."""

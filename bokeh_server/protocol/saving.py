@@ -21,10 +21,13 @@ from bokeh_server.protocol.models import Ref
 from bokeh_server.protocol.packing import pack
 from bokeh_server.protocol.successors import Memory
 
-__all__ = ["HEAD", "MEMORY", "ROWS", "Draft", "Part", "Unsaved", "make_draft"]
+__all__ = ["HEAD", "KEPT", "MEMORY", "ROWS", "Draft", "Part", "Unsaved", "make_draft"]
 
 #: the parts that are no models.
 HEAD, MEMORY = "", "memory"
+#: how a long list stands in a part, and an array of a type that BokehJS does not have; nothing of
+#: Bokeh's is called so.
+ROWS, KEPT = "rows", "kept"
 #: fewer bytes than this stand in the part itself.
 _SMALL = 8_192
 
@@ -139,12 +142,18 @@ def _hook(part: Part, known: Digests) -> Callable[[Any], Any]:
         if isinstance(item, Columns):
             return item.saved()
         if isinstance(item, GrowingArray):
-            return item.wire()
+            return item.wire() if item.is_shown_as_it_is else _own_form(item)
         if isinstance(item, GrowingList):
             return _write_list(part, item, known)
         raise TypeError(f"a snapshot cannot hold a {type(item).__name__}")
 
     return write
+
+
+def _own_form(item: GrowingArray) -> dict[str, Any]:
+    values = item.values
+    head = {"type": KEPT, "dtype": values.dtype.str, "shape": list(values.shape)}
+    return {**head, "array": ColumnBytes(item)}
 
 
 def _keep_bytes(part: Part, item: Blob | ColumnBytes, known: Digests) -> str:
@@ -163,7 +172,3 @@ def _write_list(part: Part, item: GrowingList, known: Digests) -> Any:
     number = str(len(part.buffers) + len(part.stretches))
     part.stretches[number] = stretch
     return {"type": ROWS, "id": number}
-
-
-#: how a long list stands in a part; nothing of Bokeh's is called so.
-ROWS = "rows"

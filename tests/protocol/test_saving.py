@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +12,7 @@ from protocol.wire_documents import change, dashboard
 from bokeh_server.errors import InvalidPatch
 from bokeh_server.protocol import Patch, WireDocument
 from bokeh_server.protocol.chunks import CHUNK_BYTES
-from support.growth import ROWS, edits, large_document, patch_of
+from support.growth import ROWS, edits, inside, large_document, patch_of
 
 #: an array chunk that is not full, a list chunk, and the parts around them.
 FEW_CHUNKS = 3 * CHUNK_BYTES
@@ -32,16 +30,39 @@ def large() -> tuple[WireDocument, Saved]:
 def test_what_was_saved_is_read_again(steps: list[tuple[tuple[str, int, object], int]]) -> None:
     """After any changes, refused ones among them, and saves between any of them."""
     wire, saved = WireDocument.from_json(*large_document()), Saved()
+    again = wire
     for seq, (edit, luck) in enumerate(steps, 1):
-        with contextlib.suppress(InvalidPatch):
-            wire.apply(patch_of(edit), seq=seq)
+        taken = [took(each, edit, seq) for each in {id(wire): wire, id(again): again}.values()]
+        assert len(set(taken)) == 1  # what was read again takes and refuses the same
         if luck == 9:
             wire.draft(saved.chunks)  # one that could not be written: the next is whole
         if luck > 4:
-            assert saved.save(wire, whole=luck == 9).load().state() == wire.state()
-        if luck == 5:
-            wire = saved.load()
-    assert saved.save(wire).load().state() == wire.state()
+            again = saved.save(wire, whole=luck == 9).load()
+            assert again.state() == wire.state()
+    assert saved.save(wire).load().state() == wire.state() == again.state()
+
+
+def took(wire: WireDocument, edit: tuple[str, int, object], seq: int) -> bool:
+    """Whether a document took a change."""
+    try:
+        wire.apply(patch_of(edit), seq=seq)
+    except InvalidPatch:
+        return False
+    return True
+
+
+def test_types_that_browsers_do_not_have_are_kept() -> None:
+    """Integers of 64 bits stay what they are, and cost a chunk as other numbers do."""
+    wire, saved = WireDocument.from_json(*large_document()), Saved()
+    for seq, edit in enumerate([("lists", ROWS, 7), ("stream arrays of integers", 1, None)], 1):
+        wire.apply(patch_of(edit), seq=seq)
+    again = saved.save(wire).load()
+    assert inside(again) == inside(wire)
+    assert inside(again)[1] == {"a": "int64", "l": "int64"}
+    again.apply(patch_of(("patch", 3, 2**40)), seq=3)
+    again.apply(patch_of(("stream arrays of integers", 1, ROWS)), seq=4)
+    assert saved.save(again).written < FEW_CHUNKS
+    assert inside(saved.load()) == inside(again)
 
 
 def test_everything_bokeh_has_is_saved() -> None:

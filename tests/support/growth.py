@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from bokeh_server.protocol import Patch
+from bokeh_server.protocol import Patch, WireDocument
 from bokeh_server.protocol.chunks import CHUNK_BYTES, CHUNK_ROWS
+from bokeh_server.protocol.columns import Columns
+from bokeh_server.protocol.growing import GrowingArray
 
-__all__ = ["ROWS", "edits", "large_document", "patch_of"]
+__all__ = ["ROWS", "edits", "inside", "large_document", "patch_of"]
 
 #: three chunks of an array, and six of a list, with something left over.
 ROWS = 3 * CHUNK_BYTES // 8 + 100
@@ -20,13 +22,20 @@ Event = dict[str, Any]
 _sizes = st.sampled_from([1, 7, CHUNK_ROWS, CHUNK_BYTES // 8, ROWS])
 _rollovers = st.sampled_from([None, 10, CHUNK_ROWS, ROWS - 1, ROWS, 2 * ROWS])
 
+#: on both sides of what fits into 32 bits, and into a float.
+_values = st.sampled_from([0, 7, -1, 2**31 - 1, 2**31, 2**32, 2**53 + 1, -(2**40)])
+
 #: what :func:`patch_of` makes a patch of: the kind of edit and its numbers.
 edits = st.one_of(
     st.tuples(st.just("stream"), _sizes, _rollovers),
     st.tuples(st.just("stream integers"), _sizes, _rollovers),
-    st.tuples(st.just("patch"), st.integers(0, ROWS - 1), st.integers(0, 9)),
-    st.tuples(st.just("patch slice"), st.integers(0, ROWS - 9), st.integers(1, 9)),
+    st.tuples(st.just("stream arrays of integers"), _sizes, _rollovers),
+    st.tuples(st.just("stream arrays"), _sizes, _rollovers),
+    st.tuples(st.just("patch"), st.integers(0, ROWS - 1), _values),
+    st.tuples(st.just("patch slice"), st.integers(0, ROWS - 9), _values),
     st.tuples(st.just("column"), _sizes, st.integers(0, 9)),
+    st.tuples(st.just("lists"), _sizes, _values),
+    st.tuples(st.just("words"), _sizes, st.sampled_from(["", "a", "longer than a word"])),
     st.tuples(st.just("swap root"), st.integers(0, 4), st.integers(0, 9)),
     st.tuples(st.just("title"), st.integers(0, 3), st.none()),
     st.tuples(st.just("refused"), st.integers(1, 9), st.none()),
@@ -49,6 +58,19 @@ def large_document(seed: int = 0) -> tuple[Event, dict[str, bytes]]:
     return {"roots": roots, "title": f"large {seed}"}, {"b": data}
 
 
+def inside(wire: WireDocument) -> tuple[object, dict[str, str]]:
+    """All that later changes depend on: what is shown, and of what types columns are."""
+    source = wire.models.get("d")
+    data = None if source is None else source.attributes["data"]
+    columns = data.items() if isinstance(data, Columns) else ()
+    types = {
+        name: str(column.values.dtype)
+        for name, column in columns
+        if isinstance(column, GrowingArray)
+    }
+    return wire.state(), types
+
+
 def _root(number: int) -> Event:
     head = {"type": "object", "name": "Div", "id": f"r{number}"}
     return {**head, "attributes": {"text": str(number), "name": f"root {number}"}}
@@ -60,7 +82,8 @@ def patch_of(edit: tuple[str, int, Any]) -> Patch:
     data = {"model": {"id": "d"}, "attr": "data"}
     if kind.startswith("stream"):
         array, raw = _array(np.arange(first), "int32" if "integers" in kind else "float64")
-        new = {"type": "map", "entries": [["a", array], ["l", [0.5] * first]]}
+        words = array if "arrays" in kind else [0.5] * first
+        new = {"type": "map", "entries": [["a", array], ["l", words]]}
         return Patch(
             [{"kind": "ColumnsStreamed", **data, "data": new, "rollover": second}], {"b": raw}
         )
@@ -73,6 +96,9 @@ def patch_of(edit: tuple[str, int, Any]) -> Patch:
         value = second if kind == "patch" else [second, second]
         changes = {"type": "map", "entries": [["a", [[where, value]]], ["l", [[where, value]]]]}
         return Patch([{"kind": "ColumnsPatched", **data, "patches": changes}], {})
+    if kind in ("lists", "words"):
+        new = {"type": "map", "entries": [["a", [second] * first], ["l", [second] * first]]}
+        return Patch([{"kind": "ColumnDataChanged", **data, "data": new, "cols": None}], {})
     if kind == "column":
         array, raw = _array(np.arange(first) * second)
         new = {"type": "map", "entries": [["a", array], ["l", [second] * first]]}
