@@ -1,4 +1,4 @@
-"""Waiting for sockets on one thread, with a few more for what arrives."""
+"""Waiting for sockets on one thread, with others for what arrives."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
+
+from bokeh_server.sockets.crew import Crew
 
 if TYPE_CHECKING:
     from bokeh_server.sockets.connection import Connection
@@ -20,11 +21,9 @@ __all__ = ["ThreadLoop"]
 
 log = logging.getLogger(__name__)
 
-WORKERS = 8
-
 
 class ThreadLoop:
-    """One thread waits and writes, a small pool reads; others only leave it orders."""
+    """One thread waits and writes, a crew of others reads; others only leave it orders."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
@@ -33,7 +32,7 @@ class ThreadLoop:
         self._bell.setblocking(False)
         self._button.setblocking(False)
         self._selector.register(self._bell, selectors.EVENT_READ)
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="bokeh-socket")
+        self._crew = Crew()
         self._thread: threading.Thread | None = None
         self._stopping = False
         self._asleep = False
@@ -54,9 +53,8 @@ class ThreadLoop:
         self._order(self._add_write, connection)
 
     def spawn(self, function: Callable[..., None], *args: object) -> None:
-        """Run a task in the pool."""
-        with contextlib.suppress(RuntimeError):
-            self._pool.submit(function, *args)
+        """Run a task where it may block."""
+        self._crew.submit(function, *args)
 
     def pause(self) -> None:
         """Do nothing: threads take turns by themselves."""
@@ -66,12 +64,12 @@ class ThreadLoop:
         self._order(self._remove, connection)
 
     def stop(self) -> None:
-        """Stop the waiting thread and let the pool end what it does."""
+        """Stop the waiting thread and let the crew end what it does."""
         self._stopping = True
         self._ring()
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(5)
-        self._pool.shutdown(wait=False)
+        self._crew.stop()
         self._selector.close()
         self._bell.close()
         self._button.close()
