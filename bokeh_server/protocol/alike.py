@@ -35,13 +35,17 @@ def is_same_stream(old: Column, value: Any, rollover: int | None) -> bool:
     if isinstance(old, GrowingArray) and typed_rows(old, value) is not None:
         return rollover is None or len(old) <= rollover
     if isinstance(old, GrowingList):
-        return array is None or (len(old) == 0 and array.dtype != object)
-    if old.shown == "object":
-        return array is None or array.dtype == object if not len(old) else _keeps(old, items, array)
-    if rollover is not None and len(old) > rollover:
+        if array is None:
+            return True
+        return len(old) == 0 and value["type"] == "ndarray" and array.dtype != object
+    if old.values.ndim != 1:
         return False
+    if old.shown == "object" and len(old):
+        return _keeps(old, items, array)
     if len(old) == 0:
         return array is not None and array.dtype.name == old.shown
+    if rollover is not None and len(old) > rollover:
+        return False
     return not _length(items, array) or _fits(old, _as_array(items, array))
 
 

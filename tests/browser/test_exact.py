@@ -35,7 +35,7 @@ pytestmark = [
 ]
 
 #: what BokehJS sets itself as soon as a model is there.
-COMPUTED = {"ToolProxy": {"active"}}
+COMPUTED = {"ToolProxy": {"active"}, "FactorRange": {"start", "end"}}
 
 Maker = Callable[[], Workbench]
 groups = st.lists(st.lists(operations, min_size=1, max_size=3), min_size=1, max_size=6)

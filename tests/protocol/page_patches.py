@@ -76,9 +76,8 @@ class Writer:
 
     def find(self, model: Model) -> str:
         """The id of a model; of the configuration there is none in Python."""
-        named = self.wire.find(model.sort)
-        if model.sort and named is not None:
-            return named
+        if model.sort:
+            return self.wire.find(model.sort) or "none"
         hidden = {"DocumentConfig", "Notifications"}
         known = [each for each in self.wire.typed() if self.wire.type_of(each) not in hidden]
         return known[model.number % len(known)] if known else "none"

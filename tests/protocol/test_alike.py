@@ -13,6 +13,8 @@ from protocol.wire_documents import document, model
 from bokeh_server.protocol import Applied, Patch, WireDocument, parse_patch
 
 HEAD = {"model": {"id": "s"}, "attr": "data"}
+TYPED = {"type": "typed_array", "array": {"type": "bytes", "data": "H4sIAAEAAAAA/2MAAI3vAtIBAAAA"},
+         "order": "little", "dtype": "uint8"}  # fmt: skip
 NAN = {"type": "number", "value": "nan"}
 
 
@@ -75,6 +77,9 @@ OTHER_ROWS = [
     (array("int32"), [1], None),
     (array("object", 1, "a"), array("int32", 3), None),
     (array("bool", True), [2], None),
+    (array("object"), [], None),
+    ([], TYPED, None),
+    (array("float64", 1, 2, 3, 4, shape=[2, 2]), [], None),
 ]
 
 

@@ -6,6 +6,7 @@ import warnings
 from typing import Any
 
 import orjson
+from bokeh.core.serialization import UnknownReferenceError
 from bokeh.document import Document
 from hypothesis import event
 from protocol.bokeh_documents import (
@@ -92,12 +93,24 @@ class Trial:
         if applied.resync:
             self._pull()
         self.sent.append(_to_follower(applied))
-        apply(self.follower, *self.sent[-1])
+        self._follow(*self.sent[-1])
         return applied
+
+    def _follow(self, content: bytes, buffers: dict[str, bytes]) -> None:
+        try:
+            apply(self.follower, content, buffers)
+        except UnknownReferenceError as fault:
+            # Bokeh in Python forgets what only a field or an expression holds; BokehJS does not.
+            assert self.wire.type_of(fault.id) in _FORGOTTEN, fault
+            event("Bokeh has forgotten a transform")
+            self._load_follower(self.wire.content())
 
     def _pull(self) -> None:
         self.pulled, self.sent = self.wire.content(), []
-        self.follower = from_json(*self.pulled)
+        self._load_follower(self.pulled)
+
+    def _load_follower(self, pulled: tuple[bytes, dict[str, bytes]]) -> None:
+        self.follower = from_json(*pulled)
         self.follower.on_message("mine", self.heard["follower"].append)
 
     def _go_back(self, state: tuple[bytes, dict[str, bytes]]) -> None:
@@ -162,6 +175,7 @@ _REFUSALS = (ValueError, TypeError, AttributeError, IndexError, KeyError, Runtim
              OverflowError, RecursionError)  # fmt: skip
 
 
+_FORGOTTEN = ("CategoricalColorMapper", "CumSum", "Jitter")
 #: columns would differ in length, or hold what only this processor makes of a number.
 _STRICTER = (
     "invalid value encountered in cast",
