@@ -81,6 +81,7 @@ def _restore(docid: str) -> Response:
             actor=user_name(),
             origin=short_header("Bokeh-Origin"),
             key=short_header("Idempotency-Key"),
+            request=fingerprint(),
         )
     )
     return jsonify(seq=seq)

@@ -87,7 +87,13 @@ def _show(docid: str) -> Response:
 
 def _rename(docid: str) -> Response:
     owned(docid)
-    record = current_state().engine.rename(docid, read_title(), actor=user_name())
+    record = current_state().engine.rename(
+        docid,
+        read_title(),
+        actor=user_name(),
+        key=short_header("Idempotency-Key"),
+        request=fingerprint(),
+    )
     return jsonify(document_info(record))
 
 

@@ -34,11 +34,13 @@ class Answer:
     request: str | None = None
 
 
-def check_key(key: str) -> None:
+def check_key(key: str | None) -> None:
     """Refuse what cannot be stored as an idempotency key.
 
     :raises BadRequest: it cannot.
     """
+    if key is None:
+        return
     if not key or len(key) > KEY_LENGTH or not key.isprintable():
         raise BadRequest(
             "store a change",

@@ -104,12 +104,21 @@ class Engine:
         """The owner's documents, or everybody's; the last changed first."""
         return run_blocking(self._store.documents.list, owner)
 
-    def rename(self, docid: str, title: str, *, actor: str = SINGLE_USER) -> DocumentRecord:
+    def rename(
+        self,
+        docid: str,
+        title: str,
+        *,
+        actor: str = SINGLE_USER,
+        key: str | None = None,
+        request: str | None = None,
+    ) -> DocumentRecord:
         """Change a document's title, which its followers hear as ``TitleChanged``.
 
+        :param key: idempotency key, and a fingerprint of its request: see ``LiveDocument.append``.
         :raises TitleTaken: the owner has another document of this title.
         """
-        self.open(docid).rename(check_title(title), actor=actor)
+        self.open(docid).rename(check_title(title), actor=actor, key=key, request=request)
         self._identities.forget(docid)
         return self.require(docid)
 

@@ -177,7 +177,13 @@ class LiveDocument(Readable):
         ).seq
 
     def restore(
-        self, seq: int, *, actor: str, origin: str | None = None, key: str | None = None
+        self,
+        seq: int,
+        *,
+        actor: str,
+        origin: str | None = None,
+        key: str | None = None,
+        request: str | None = None,
     ) -> int:
         """Make the document again what it was after change ``seq``, as a new change.
 
@@ -186,30 +192,32 @@ class LiveDocument(Readable):
         :raises UnknownRevision: there is no such change yet.
         :raises NoLongerKept: there was one, which is not kept any more.
         """
-        known = self._stored_as(key)
+        source = Source(actor, origin, key, whole=True, restores=seq, request=request)
+        check_key(key)
+        known = self._stored_as(key)  # the revision may not be kept any more by now
         if known is not None:
-            return known.seq
+            return check_same(known, request).seq
         wire, _ = rebuild(self._store, self.docid, seq)
         content, buffers = run_blocking(wire.content)
         doc = run_sized(len(content), orjson.loads, content)
         # It was accepted once, so the schema, which may have become stricter, is not asked.
         return self._write(
-            lambda wire: run_blocking(lambda: wire.replace(doc, buffers, exact=True)),
-            Source(actor, origin, key, whole=True, restores=seq),
+            lambda wire: run_blocking(lambda: wire.replace(doc, buffers, exact=True)), source
         ).seq
 
-    def rename(self, title: str, *, actor: str) -> int:
+    def rename(
+        self, title: str, *, actor: str, key: str | None = None, request: str | None = None
+    ) -> int:
         """Change the title under which it is found, and that of its pages.
 
         :raises TitleTaken: the owner has another document of this title.
         """
         patch = Patch([{"kind": "TitleChanged", "title": title}], {})
-        source = Source(actor, None, None)
+        source = Source(actor, None, key, request=request)
         return self._write(lambda wire: wire.apply(patch), source, title=title).seq
 
     def _write(self, make: Make, source: Source, title: str | None = None) -> Answer:
-        if source.key is not None:
-            check_key(source.key)
+        check_key(source.key)
         for _ in range(self._limits.attempts):
             with self._lock:
                 begun = self._begin(make, source, title)

@@ -110,6 +110,55 @@ def test_a_key_of_another_change(server: RunningServer) -> None:
         server.restart()
 
 
+def test_a_restore_has_a_key_like_any_change(server: RunningServer) -> None:
+    """Sent again it is one change; a key of another restore or edit, before or after, is 422."""
+    with client(server.url) as http:
+        docid = make_document(http, "line")
+        for value in (5, 6, 7):
+            assert http.change(docid, set_value(value).events)[0] == 200
+        assert http.change(docid, set_value(8).events, "edit") == (200, {"seq": 5})
+        check_restore(http, docid)
+        assert restore(http, docid, 3, "x" * 300)[0] == 400
+    server.restart()
+    with client(server.url) as http:
+        check_restore(http, docid)
+        assert http.ask("GET", f"/bokeh/doc/{docid}/")[1]["seq"] == 6
+
+
+def check_restore(http: Client, docid: str) -> None:
+    """Restore with a key, and try it for something else."""
+    assert restore(http, docid, 2, KEY) == (200, {"seq": 6})
+    others = restore(http, docid, 3, KEY), restore(http, docid, 3, "edit")
+    for status, answer in (*others, http.change(docid, set_value(1).events, KEY)):
+        assert (status, answer["error"]) == (422, "key_reused")
+
+
+def test_a_new_title_has_a_key_like_any_change(server: RunningServer) -> None:
+    """Sent again it is one change; another title under its key is 422."""
+    with client(server.url) as http:
+        docid = make_document(http, "line")
+        check_rename(http, docid)
+        check_rename(http, docid)
+    server.restart()
+    with client(server.url) as http:
+        check_rename(http, docid)
+
+
+def check_rename(http: Client, docid: str) -> None:
+    """Rename with a key, and try it for another title."""
+    path, headers = f"/bokeh/doc/{docid}/", {"Idempotency-Key": KEY}
+    status, info = http.ask("PATCH", path, {"title": "curve"}, headers)
+    assert (status, info["seq"], info["title"]) == (200, 2, "curve")
+    status, answer = http.ask("PATCH", path, {"title": "other"}, headers)
+    assert (status, answer["error"]) == (422, "key_reused")
+
+
+def restore(http: Client, docid: str, revision: int, key: str) -> tuple[int, Any]:
+    """Go back to a revision."""
+    path, headers = f"/bokeh/doc/{docid}/restore", {"Idempotency-Key": key}
+    return http.ask("POST", path, {"revision": revision}, headers)
+
+
 def test_a_key_is_known_as_long_as_its_change(database_url: str) -> None:
     """A change that only a snapshot holds is still known; one that the log dropped is new."""
     with closing(Store.open(database_url)) as store:
