@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sqlite3
 import threading
 from contextlib import closing, suppress
 from pathlib import Path
@@ -15,7 +16,7 @@ from bokeh_server.errors import BokehServerError, UnknownDocument
 from bokeh_server.protocol import Patch
 from bokeh_server.storage import Store
 from bokeh_server.storage.tables import Base
-from support.documents import doc_json, run_together, set_value, stream
+from support.documents import TestFollower, doc_json, run_together, set_value, stream
 
 #: what outlives documents: people.
 LASTING = {"user"}
@@ -153,6 +154,30 @@ def test_the_bytes_go_when_a_reader_has_left(
             assert connection.exec_driver_sql("SELECT count(*) FROM change").scalar()
             assert mark in on_disk(tmp_path)
         engine.create("ada", "other")
+        assert mark not in on_disk(tmp_path)
+
+
+def test_deleting_ends_though_the_log_cannot_be_emptied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another program locks the file just after: the document is gone, and followers hear so."""
+    monkeypatch.setattr("bokeh_server.storage.database.LOCK_SECONDS", 0.05)
+    mark, path = secrets.token_hex(20).encode(), tmp_path / "x.sqlite"
+    with (
+        closing(Store.open(f"sqlite:///{path}")) as store,
+        closing(sqlite3.connect(path, isolation_level=None)) as other,
+        closing(Engine(store)) as engine,
+    ):
+        live, viewer = well_used(engine, "goes", mark), TestFollower("viewer")
+        viewer.join(live)
+        log = store.database._log
+        assert log is not None
+        want = log.want
+        monkeypatch.setattr(log, "want", lambda: (other.execute("BEGIN IMMEDIATE"), want()))
+        engine.delete(live.docid)
+        assert viewer.take() == [("closed", 4004)]
+        other.execute("COMMIT")
+        engine.create("ada", "next")
         assert mark not in on_disk(tmp_path)
 
 
