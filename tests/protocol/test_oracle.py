@@ -13,7 +13,7 @@ from protocol.sender_operations import Operation, Workbench, documents, operatio
 from protocol.trials import Trial
 
 #: `scripts/oracle` asks for more.
-EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "400"))
+EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "300"))
 
 
 def examples(share: float) -> settings:

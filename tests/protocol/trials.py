@@ -101,7 +101,8 @@ class Trial:
             apply(self.follower, content, buffers)
         except UnknownReferenceError as fault:
             # Bokeh in Python forgets what only a field or an expression holds; BokehJS does not.
-            assert self.wire.type_of(fault.id) in _FORGOTTEN, fault
+            if self.wire.type_of(fault.id) not in _FORGOTTEN:
+                raise
             event("Bokeh has forgotten a transform")
             self._load_follower(self.wire.content())
 
