@@ -26,15 +26,19 @@ if TYPE_CHECKING:
 
 __all__ = ["add_routes", "json_in_html", "page_config", "render", "target_of"]
 
+#: what page.js imports, and what that imports: browsers fetch all of it at once.
 _MODULES = (
     "bundles.js",
     "common.js",
+    "crossing.js",
     "history.js",
+    "line.js",
     "outbox.js",
     "ranges.js",
     "revision.js",
     "session.js",
     "stage.js",
+    "stateful.js",
 )
 _INDEX_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "

@@ -3,8 +3,9 @@
 // The log decides: the later one, as everybody else sees it. What comes from the server carries
 // the number of its change, and so does the answer to what this page sends. Until that answer is
 // there, for a moment after, and while the pointer is down with which it was made, what others set
-// the attribute to waits: a slider never jumps back under the finger that drags it. Rows cannot wait; where they crossed the server sends the
-// whole column, for it is told with every patch what this page had seen.
+// the attribute to waits: a slider never jumps back under the finger that drags it. Rows cannot
+// wait; where they crossed the server sends the whole column, for it is told with every patch what
+// this page had seen.
 
 const HOLD = 250  // ms after the last edit of a person, until what others set is shown
 

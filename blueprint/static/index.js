@@ -16,7 +16,7 @@ const LONGEST_DELAY = 10000
 
 const rows = new Map()
 
-// -- rows ------------------------------------------------------------------------------------------
+// -- rows -----------------------------------------------------------------------------------------
 
 const relative = new Intl.RelativeTimeFormat("en", {numeric: "auto", style: "long"})
 const UNITS = [["year", 31536000], ["month", 2592000], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60]]
@@ -103,7 +103,7 @@ function count() {
   count_el.textContent = rows.size === 0 ? "" : plural(rows.size, "document", "documents")
 }
 
-// -- what people do --------------------------------------------------------------------------------
+// -- what people do -------------------------------------------------------------------------------
 
 async function call(method, docid, body) {
   const answer = await fetch(`${config.root}/bokeh/doc/${encodeURIComponent(docid)}/`, {
@@ -198,7 +198,7 @@ function complain(entry, text) {
   say(text)
 }
 
-// -- staying live ----------------------------------------------------------------------------------
+// -- staying live ---------------------------------------------------------------------------------
 
 let attempts = 0
 let polling = null

@@ -1,44 +1,19 @@
 // A document as it once was: loaded once, changed by nobody, and interactive all the same.
 
 import {Ranges} from "./ranges.js"
+import {delay_after, spread, Stateful} from "./stateful.js"
 
-const FIRST_DELAY = 250      // ms; doubled for every attempt
-const LONGEST_DELAY = 8000   // ms
-const LOST_AFTER = 4         // attempts, from when the page says "lost"
 const PACKED = "application/vnd.bokeh-server.packed"
 
 // Statuses that another attempt will not change.
 const STATES = {401: "refused", 403: "refused", 404: "deleted", 410: "failed"}
 
 // Looks to a page like a LiveSession: connecting, then still; or lost, deleted, refused, failed.
-export class RevisionSession {
+export class RevisionSession extends Stateful {
   // ticket: for a page of another site, which the server knows by nothing else.
   constructor(bk, {url, ticket}) {
-    this.bk = bk
-    this.url = url
+    super(bk, url)
     this.ticket = ticket
-    this.document = null
-    this.state = "connecting"
-    this.detail = ""
-    this._attempts = 0
-    this._listeners = new Set()
-  }
-
-  on(listener) {
-    this._listeners.add(listener)
-    return () => this._listeners.delete(listener)
-  }
-
-  _tell(what) {
-    for (const listener of [...this._listeners]) {
-      listener(what, this)
-    }
-  }
-
-  _set_state(state, detail = "") {
-    this.state = state
-    this.detail = detail
-    this._tell("state")
   }
 
   start() {
@@ -88,10 +63,10 @@ export class RevisionSession {
   }
 
   _schedule() {
-    const delay = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this._attempts)
-    this._attempts += 1
-    this._set_state(this._attempts > LOST_AFTER ? "lost" : "connecting")
-    this._timer = setTimeout(() => this._load(), delay * (0.5 + Math.random() / 2))
+    const delay = spread(delay_after(this.attempts))
+    this.attempts += 1
+    this._set_state(this._is_lost ? "lost" : "connecting")
+    this._timer = setTimeout(() => this._load(), delay)
   }
 
   _show({content, buffers}) {

@@ -5,16 +5,15 @@
 // of BokehJS is changed.
 
 import {Crossing} from "./crossing.js"
+import {drop_socket, make_line, number_of, reset, within} from "./line.js"
 import {Outbox} from "./outbox.js"
 import {Ranges} from "./ranges.js"
+import {delay_after, spread, Stateful} from "./stateful.js"
 
 const CLOSE_RESTART = 1012
 const CLOSE_PULL_AGAIN = 4001
 const CLOSE_DELETED = 4004
 
-const FIRST_DELAY = 250      // ms; doubled for every attempt
-const LONGEST_DELAY = 8000   // ms
-const LOST_AFTER = 4         // attempts, from when the page says "lost" instead of "reconnecting"
 const PROBE_TIMEOUT = 5000   // ms
 const PULL_TIMEOUT = 90000   // ms
 const FAULT_PAUSE = 5000     // ms; between two patches that could not be shown
@@ -24,47 +23,24 @@ const CONNECTION_TROUBLE = /websocket|Disconnected|Error reply|did not answer/i
 // States: connecting, live, reconnecting, lost, and for good: deleted, refused, failed.
 const FINAL = new Set(["deleted", "refused", "failed"])
 
-export class LiveSession {
+export class LiveSession extends Stateful {
   // renew() resolves to {ticket}, or to {status} of the answer that refused one;
   // it rejects when the server cannot be reached.
   constructor(bk, {url, ticket, writes, renew}) {
-    this.bk = bk
-    this.url = url
+    super(bk, url)
     this.ticket = ticket
     this.writes = writes
     this.renew = renew
-    this.document = null
-    this.state = "connecting"
-    this.detail = ""
-    this.attempts = 0
     this.retry_at = null
     this._messages = bk.require("core/bokeh_events")
     this._ranges = new Ranges(bk)
     this._crossing = new Crossing()
-    this._listeners = new Set()
     this._outbox = new Outbox(bk, this._ranges, this._crossing, {
       is_live: () => this.state === "live",
       send: (events) => this._send(events),
     })
     this._quiet = 0
     this._wake()
-  }
-
-  on(listener) {
-    this._listeners.add(listener)
-    return () => this._listeners.delete(listener)
-  }
-
-  _tell(what) {
-    for (const listener of [...this._listeners]) {
-      listener(what, this)
-    }
-  }
-
-  _set_state(state, detail = "") {
-    this.state = state
-    this.detail = detail
-    this._tell("state")
   }
 
   // -- connecting --------------------------------------------------------------------------------
@@ -74,28 +50,11 @@ export class LiveSession {
   }
 
   _make_connection() {
-    const {ClientConnection} = this.bk.require("client/connection")
-    const connection = new ClientConnection(this.url, this.ticket, this._arguments(false))
-    let held = null
-    Object.defineProperty(connection, "session", {
-      get: () => held,
-      set: (session) => {
-        held = session
-        if (session != null) {
-          this._adopt(session)
-        }
-      },
+    return make_line(this.bk, this.url, this.ticket, this._arguments(false), {
+      adopt: (session) => this._adopt(session),
+      pulled: (reply) => this._crossing.start(number_of(reply) ?? 0),
+      closed: (connection, event, reject) => this._on_close(connection, event, reject),
     })
-    connection._on_close = (event, reject) => this._on_close(connection, event, reject)
-    const ask = connection.send_with_reply.bind(connection)
-    connection.send_with_reply = async (message) => {
-      const reply = await ask(message)
-      if (reply.msgtype() === "PULL-DOC-REPLY") {
-        this._crossing.start(number_of(reply) ?? 0)
-      }
-      return reply
-    }
-    return connection
   }
 
   _arguments(again) {
@@ -164,7 +123,7 @@ export class LiveSession {
   _abandon(error) {
     const connection = this._connection
     if (connection?.socket != null) {
-      this._drop_socket(connection)
+      drop_socket(connection)
     }
     this.detail = /^Error reply/.test(error.message) ? error.message.slice("Error reply ".length) : ""
     if (connection != null && connection.session == null) {
@@ -173,26 +132,9 @@ export class LiveSession {
     }
   }
 
-  _drop_socket(connection) {
-    const {socket} = connection
-    connection.socket = null
-    socket.onclose = socket.onmessage = socket.onerror = socket.onopen = null
-    socket.close()
-    this._reset(connection)
-  }
-
-  // A new socket starts with a whole message, whatever the last one was cut in.
-  _reset(connection) {
-    for (const reply of connection._pending_replies.values()) {
-      reply.reject(new Error("Disconnected"))
-    }
-    connection._pending_replies.clear()
-    connection._receiver = new connection._receiver.constructor()
-  }
-
   _on_close(connection, event, reject) {
     connection.socket = null
-    this._reset(connection)
+    reset(connection)
     reject(new Error(`Lost websocket connection, ${event.code}`))
     if (connection !== this._connection || FINAL.has(this.state)) {
       return
@@ -211,8 +153,8 @@ export class LiveSession {
     this._schedule(code === CLOSE_PULL_AGAIN ? 0 : code === CLOSE_RESTART ? 500 : undefined)
   }
 
-  _schedule(delay = Math.min(LONGEST_DELAY, FIRST_DELAY * 2 ** this.attempts)) {
-    const wait = delay * (0.5 + Math.random() / 2)
+  _schedule(delay = delay_after(this.attempts)) {
+    const wait = spread(delay)
     this.attempts += 1
     this.retry_at = Date.now() + wait
     this._set_state(this._waiting_state(), this.detail)
@@ -221,7 +163,7 @@ export class LiveSession {
   }
 
   _waiting_state() {
-    if (this.attempts > LOST_AFTER) {
+    if (this._is_lost) {
       return "lost"
     }
     return this.document == null ? "connecting" : "reconnecting"
@@ -261,7 +203,7 @@ export class LiveSession {
       await within(PROBE_TIMEOUT, connection.session.force_roundtrip())
     } catch {
       if (connection.socket === socket && this.state === "live") {
-        this._drop_socket(connection)
+        drop_socket(connection)
         this._lost(1006)
       }
     }
@@ -393,7 +335,7 @@ export class LiveSession {
     const recent = Date.now() - (this._fault_at ?? 0) < FAULT_PAUSE
     this._fault_at = Date.now()
     if (this._connection.socket != null) {
-      this._drop_socket(this._connection)
+      drop_socket(this._connection)
     }
     this._lost(CLOSE_PULL_AGAIN)
     if (recent) {
@@ -416,18 +358,4 @@ export class LiveSession {
     this._connection.send(message)
     return message.msgid()
   }
-}
-
-// The change that a message of the server stands for; newest values come after one, with a fraction.
-function number_of(message) {
-  const {msgid} = message.header
-  return /^\d{1,12}(\.\d{3})?$/.test(msgid) ? Number(msgid) : null
-}
-
-function within(time, promise) {
-  let timer
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new Error("the server did not answer")), time)
-  })
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer))
 }

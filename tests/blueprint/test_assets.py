@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import re
 from pathlib import Path
 
 import bokeh
@@ -10,10 +11,12 @@ import brotli
 import pytest
 from flask.testing import FlaskClient
 
+from bokeh_server import blueprint
 from bokeh_server.blueprint.assets import Assets, accepted_encodings
 from bokeh_server.errors import NotFound
 
 VERSION = bokeh.__version__
+STATIC = Path(blueprint.__file__).parent / "static"
 BUNDLE = Path(bokeh.__file__).parent / "server/static/js/bokeh-gl.min.js"
 
 
@@ -87,3 +90,26 @@ def test_our_own_files_of_an_older_release_are_not_kept(client: FlaskClient) -> 
     assert old.headers["Cache-Control"] == "no-cache"
     assert client.get("/bokeh/static/0123456789abcdef/../extension.py").status_code == 404
     assert client.get("/bokeh/static/0123456789abcdef/nothing.js").status_code == 404
+
+
+def imported(name: str) -> set[str]:
+    """The modules that one of our modules imports, and what those import."""
+    text = (STATIC / name).read_text()
+    direct = set(re.findall(r'^import .* from "\./([a-z]+\.js)"$', text, re.MULTILINE))
+    return direct.union(*map(imported, direct))
+
+
+def test_pages_preload_what_their_script_imports(client: FlaskClient, docid: str) -> None:
+    """A browser hears of every module at once, not of one after the other."""
+    page = client.get(f"/bokeh/doc/{docid}/show").get_data(as_text=True)
+    preloaded = re.findall(r'rel="modulepreload" href="[^"]*/([a-z]+\.js)"', page)
+    assert sorted(preloaded) == sorted(imported("page.js"))
+
+
+def test_no_module_of_ours_is_long() -> None:
+    """A module has one subject; comments fit on the screen."""
+    for path in STATIC.glob("*.js"):
+        lines = path.read_text().splitlines()
+        assert len(lines) <= 400, path.name
+        comments = [line for line in lines if line.startswith("//")]
+        assert max(map(len, comments), default=0) <= 100, path.name
