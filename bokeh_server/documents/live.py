@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 
 from bokeh_server.blocking import run_blocking, run_sized
-from bokeh_server.channels import Entry
 from bokeh_server.documents.answers import (
     Answer,
     check_key,
@@ -18,14 +17,16 @@ from bokeh_server.documents.answers import (
     with_notes,
 )
 from bokeh_server.documents.committer import Committer, Pending
-from bokeh_server.documents.feed import change_entry, message_entry, pull_entry, value_entry
+from bokeh_server.documents.feed import message_entry, pull_entry, value_entry
 from bokeh_server.documents.history import ANYTHING, Edit, Key
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.loading import unknown_document
 from bokeh_server.documents.making import (
     Cargo,
     Source,
+    Unchanged,
     answer_of,
+    entries_of,
     is_structural,
     keys_of,
     mistaken,
@@ -67,7 +68,6 @@ class LiveDocument(Readable):
         self._committer = committer
         self._settler = settler
         self._schema = schema
-        self._in_flight: dict[str, Pending] = {}
 
     # --- writing -------------------------------------------------------------------------
 
@@ -219,8 +219,7 @@ class LiveDocument(Readable):
     def _write(self, make: Make, source: Source, title: str | None = None) -> Answer:
         check_key(source.key)
         for _ in range(self._limits.attempts):
-            with self._lock:
-                begun = self._begin(make, source, title)
+            begun = self._begin(make, source, title)
             outcome = begun.wait() if isinstance(begun, Pending) else begun
             answer = self._answer(begun, outcome, source)
             if answer is not None:
@@ -245,6 +244,21 @@ class LiveDocument(Readable):
         return None
 
     def _begin(self, make: Make, source: Source, title: str | None) -> Pending | Answer | Repeated:
+        try:
+            with self._lock:
+                begun = self._make(make, source, title)
+        except CallerError:
+            known = self._stored_as(source.key)
+            if known is None:
+                raise
+            return known
+        if isinstance(begun, Unchanged):
+            return self._stored_as(source.key) or self._relay(begun, source)
+        return begun
+
+    def _make(
+        self, make: Make, source: Source, title: str | None
+    ) -> Pending | Repeated | Unchanged:
         wire = self._fresh()
         known = self._known(source.key)
         if known is not None:
@@ -254,14 +268,11 @@ class LiveDocument(Readable):
             applied = make(wire)
             gone = source.missing(wire)
             if title is None and not applied.keys:
-                return self._stored_as(source.key) or self._relay(applied, source, gone)
+                return Unchanged(applied.messages, gone)
             return self._submit(wire, applied, source, title, gone)
         except BaseException as error:
             self._drop(applied, error)
-            answer = self._stored_as(source.key) if isinstance(error, CallerError) else None
-            if answer is None:
-                raise
-            return answer
+            raise
 
     def _drop(self, applied: Applied | None, error: BaseException) -> None:
         # Nothing was applied after it, so it can be taken back before what is on its way.
@@ -274,19 +285,20 @@ class LiveDocument(Readable):
         if key is None:
             return None
         seq = self._history.answer(key)
-        return self._in_flight.get(key) if seq is None else Repeated(seq)
+        return self._underway.find(key) if seq is None else Repeated(seq)
 
     def _stored_as(self, key: str | None) -> Answer | None:
         # A change may make no sense because it was stored before, longer ago than is remembered.
+        # It asks the database, so others may use the document meanwhile.
         record = key and run_blocking(self._store.changes.by_key, self.docid, key)
         return first_answer(record) if record else None
 
-    def _relay(self, applied: Applied, source: Source, gone: tuple[str, ...]) -> Answer:
-        if applied.messages:
+    def _relay(self, unchanged: Unchanged, source: Source) -> Answer:
+        if unchanged.messages:
             self.channel.publish(
-                message_entry(self.seq, applied.messages, source.origin, source.browser)
+                message_entry(self.seq, unchanged.messages, source.origin, source.browser)
             )
-        return Answer(self.seq, gone)
+        return Answer(self.seq, unchanged.gone)
 
     def _submit(
         self,
@@ -306,26 +318,20 @@ class LiveDocument(Readable):
         wire.stamp(applied, seq)
         plots = self._count_plots(wire, applied)
         change = NewChange(self.docid, seq, source.actor, body, source.key, title, plots)
-        entries, rows = self._entries(seq, applied, source), STREAMED in applied.events
+        entries, rows = entries_of(applied, source, seq), STREAMED in applied.events
         edit = Edit(seq, source.origin, applied.keys, source.seen)
         answer = Answer(seq, gone, request)
         wrong = mistaken(applied, source)
         cargo = Cargo(answer, applied.undo, entries, edit, rows, applied.resync, wrong)
         pending = Pending(self, change, cargo)
-        self._remember(pending)
+        self._underway.add(pending)
         try:
             self._committer.submit(pending)
         except BaseException:
-            self._forget(pending)
+            self._underway.remove(pending)
             raise
         self._head = seq
         return pending
-
-    def _entries(self, seq: int, applied: Applied, source: Source) -> list[Entry]:
-        entries = [run_sized(applied.size, change_entry, seq, applied, source.origin)]
-        if applied.messages:
-            entries.append(message_entry(seq, applied.messages, source.origin, source.browser))
-        return entries
 
     def _count_plots(self, wire: WireDocument, applied: Applied) -> int | None:
         plots = len(wire.plots()) if applied.structural or applied.resync else self._plots
@@ -347,7 +353,7 @@ class LiveDocument(Readable):
                 self._heard = max(self._heard, head)
                 self._refuse(undo)
         finally:
-            self._forget(pending)
+            self._underway.remove(pending)
 
     def _publish(self, change: NewChange, cargo: Cargo) -> None:
         self._note(change.seq, change.key, len(change.body))
@@ -392,17 +398,3 @@ class LiveDocument(Readable):
                 return self.channel.publish(pull_entry(self.seq, origin))
             newest = run_blocking(wire.newest, keys)
             self.channel.publish(value_entry(self.seq, number, newest, origin))
-
-    def _remember(self, pending: Pending) -> None:
-        with self._settled:
-            self._pending += 1
-            if pending.change.key is not None:
-                self._in_flight[pending.change.key] = pending
-
-    def _forget(self, pending: Pending) -> None:
-        with self._settled:
-            self._pending -= 1
-            if pending.change.key is not None:
-                self._in_flight.pop(pending.change.key, None)
-            if not self._pending:
-                self._settled.notify_all()

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
+from bokeh_server.blocking import run_sized
 from bokeh_server.channels import Entry
 from bokeh_server.documents.answers import Answer, Missing
 from bokeh_server.documents.committer import UNWRITTEN, Pending
+from bokeh_server.documents.feed import change_entry, message_entry
 from bokeh_server.documents.history import ANYTHING, ROOTS, Edit, Key
 from bokeh_server.documents.memory import Undo
 from bokeh_server.errors import ServerFault, TitleTaken, TooLarge
@@ -16,7 +19,9 @@ from bokeh_server.storage import Clash, Repeated, Taken
 __all__ = [
     "Cargo",
     "Source",
+    "Unchanged",
     "answer_of",
+    "entries_of",
     "is_structural",
     "keys_of",
     "mistaken",
@@ -68,11 +73,31 @@ class Cargo:
     wrong: frozenset[Key] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Unchanged:
+    """What a patch that changes nothing leaves to do.
+
+    :param messages: relayed to followers.
+    :param gone: what its sender hears.
+    """
+
+    messages: list[dict[str, Any]]
+    gone: tuple[str, ...]
+
+
 def mistaken(applied: Applied, source: Source) -> frozenset[Key]:
     """Give the data of which a browser has made something else; see ``Applied.corrected``."""
     if applied.corrected is None or not source.browser:
         return frozenset()
     return frozenset(key for key in applied.keys if key[1] == "data")
+
+
+def entries_of(applied: Applied, source: Source, seq: int) -> list[Entry]:
+    """What followers get of a change."""
+    entries = [run_sized(applied.size, change_entry, seq, applied, source.origin)]
+    if applied.messages:
+        entries.append(message_entry(seq, applied.messages, source.origin, source.browser))
+    return entries
 
 
 def answer_of(pending: object) -> Answer | None:

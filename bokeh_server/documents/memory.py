@@ -21,6 +21,7 @@ from bokeh_server.documents.loading import (
     unknown_document,
 )
 from bokeh_server.documents.saving import Saver
+from bokeh_server.documents.underway import Underway
 from bokeh_server.errors import UnknownDocument
 from bokeh_server.protocol import Body, Digests, Draft, WireDocument
 from bokeh_server.storage import ChangeRecord, Store
@@ -42,8 +43,8 @@ Notify = Callable[[str, str], None]
 class Memory(ABC):
     """The part of a live document that is derived from the log.
 
-    Two locks: ``_lock`` belongs to the memory, and is held while a change is applied and queued,
-    not while it is committed; ``_settled`` counts the changes that are on their way to the log.
+    ``_lock`` is held while a change is applied and queued, not while it is committed;
+    ``_underway`` counts the changes that are on their way to the log.
 
     :ivar docid: its id.
     :ivar title: the name under which its owner finds it, not Bokeh's title of the page.
@@ -75,8 +76,7 @@ class Memory(ABC):
         self._notify = notify
         self._keep = keep
         self._lock = threading.RLock()
-        self._settled = threading.Condition()
-        self._pending = 0
+        self._underway = Underway()
         self._wire: WireDocument | None = None
         self._head = 0
         self._heard = 0
@@ -129,7 +129,7 @@ class Memory(ABC):
         while self.deleted or self.stale or self._wire is None:
             if self.deleted:
                 raise unknown_document(self.docid)
-            self._wait_settled()
+            self._underway.wait()
             try:
                 if not self._take_back():
                     self._load()
@@ -165,16 +165,12 @@ class Memory(ABC):
         if self.behind:
             self._refuse(None)  # what was missed is not in the log any more
 
-    def _wait_settled(self) -> None:
-        with self._settled:
-            self._settled.wait_for(lambda: not self._pending)
-
     @contextmanager
     def _steady(self) -> Iterator[WireDocument]:
         """Have the memory be what is committed: nothing on its way, nothing to load again."""
         with self._lock:
             wire = self._fresh()
-            self._wait_settled()
+            self._underway.wait()
             while self.stale:
                 wire = self._fresh()
             yield wire
@@ -242,7 +238,7 @@ class Memory(ABC):
     @property
     def idle_since(self) -> float | None:
         """Since when nobody uses it, on the monotonic clock; ``None`` while it is used."""
-        return None if self._pending or self.channel.followers else self.used
+        return None if self._underway or self.channel.followers else self.used
 
     @property
     def snapshot_due(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -23,7 +24,7 @@ from bokeh_server.errors import (
     UnknownModel,
 )
 from bokeh_server.protocol import Patch
-from bokeh_server.storage import NewChange, Outcome, Store
+from bokeh_server.storage import ChangeRecord, NewChange, Outcome, Store
 from support.documents import (
     TestFollower,
     doc_json,
@@ -359,6 +360,37 @@ def slider(key: str) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\0b", "\ud800"])
+def test_others_write_while_a_key_is_looked_up(
+    store: Store, live: LiveDocument, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether a patch that makes no sense was stored before is asked without the document's lock.
+
+    So it is for one that changes nothing.
+    """
+    asked, written, answered = threading.Event(), threading.Event(), []
+    by_key = store.changes.by_key
+
+    def slow(docid: str, key: str) -> ChangeRecord | None:
+        asked.set()
+        assert written.wait(20)
+        answered.append(key)
+        return by_key(docid, key)
+
+    def refused() -> None:
+        with pytest.raises(InvalidPatch):
+            live.apply(Patch([{"kind": "nothing"}], {}), actor="ada", key="refused")
+        assert live.apply(Patch([], {}), actor="ada", key="empty") == 2
+
+    def write() -> None:
+        assert asked.wait(20)
+        assert live.apply(set_value(5), actor="ada") == 2
+        written.set()
+
+    monkeypatch.setattr(store.changes, "by_key", slow)
+    run_together([refused, write])
+    assert answered == ["refused", "empty"]
+
+
 def test_keys_that_cannot_be_stored(live: LiveDocument, key: str) -> None:
     """A key that the database could not keep is the caller's fault."""
     with pytest.raises(BadRequest):
