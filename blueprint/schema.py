@@ -52,6 +52,9 @@ class BokehSchema:
                 raise invalid_patch(f"a {type_name[:100]} has no attribute {attr[:100]!r}")
             if known is not None and isinstance(value, _SIMPLE):
                 _check_value(*known, attr, value)
+            elif known is not None and _is_primitive(known[1][attr]) and not _is_number(value):
+                kind = value.get("type", "object") if isinstance(value, dict) else "list or model"
+                raise invalid_patch(f"{attr!r} of a {type_name[:100]} cannot be a {kind}")
 
     def check_title(self, title: str) -> None:
         """Check the title of a page, which may be empty.
@@ -96,6 +99,21 @@ class BokehSchema:
                 self._classes = cast("Mapping[str, type[Model]]", model.model_class_reverse_map)
                 self.when_loaded()
             return self._classes
+
+
+def _is_primitive(prop: Property[Any]) -> bool:
+    """Whether it takes nothing but text, numbers, true, false or null."""
+    from bokeh.core.property.bases import PrimitiveProperty
+    from bokeh.core.property.nullable import Nullable
+    from bokeh.core.property.required import Required
+
+    while isinstance(prop, Nullable | Required):
+        prop = prop.type_param
+    return isinstance(prop, PrimitiveProperty)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, dict) and value.get("type") == "number"
 
 
 def _check_value(owner: type[Model], properties: Properties, attr: str, value: object) -> None:

@@ -68,9 +68,9 @@ def missing(patch: Patch) -> Missing:
 
     Bokeh drops events for models that are gone, so their sender has to be told.
     """
-    models = [event.get("model") for event in patch.events if "attr" in event]
-    ids = {model.get("id") for model in models if isinstance(model, dict)}
-    targets = sorted(model_id for model_id in ids if isinstance(model_id, str))
+    models = (event.get("model") for event in patch.events if "attr" in event)
+    ids = (model.get("id") for model in models if isinstance(model, dict))
+    targets = sorted({model_id for model_id in ids if isinstance(model_id, str)})
     return lambda wire: tuple(each for each in targets if each not in wire.models)
 
 

@@ -81,10 +81,23 @@ def read_frame(doc: dict[str, Any], reader: Reader) -> Contents:
     )
     contents.roots = _read_roots(doc.get("roots", []), reader)
     if doc.get("callbacks") is not None:
-        contents.callbacks = reader.value(doc["callbacks"], "the document's callbacks")
+        contents.callbacks = _checked_callbacks(
+            reader.value(doc["callbacks"], "the document's callbacks")
+        )
         contents.callback_refs = tuple(reader.refs)
     contents.defs = _read_defs(doc.get("defs"), reader)
     return contents
+
+
+def _checked_callbacks(value: Any) -> Any:
+    pairs = value.get("entries", ()) if isinstance(value, dict) and "type" in value else ()
+    if isinstance(value, dict) and "type" not in value:
+        pairs = value.items()
+    models = [callback for _, some in pairs if isinstance(some, list) for callback in some]
+    sound = isinstance(value, dict) and all(isinstance(some, list) for _, some in pairs)
+    if not sound or not all(isinstance(callback, Ref) for callback in models):
+        raise invalid_patch("the document's callbacks are not lists of models by event")
+    return value
 
 
 def _string(doc: dict[str, Any], key: str, default: str) -> str:
@@ -107,7 +120,7 @@ def _read_roots(raw: Any, reader: Reader) -> list[str]:
 
 
 def _read_defs(raw: Any, reader: Reader) -> Any:
-    if raw is None or isinstance(raw, list):
+    if raw is None or (isinstance(raw, list) and all(isinstance(each, dict) for each in raw)):
         return None if raw is None else _opaque(raw, reader, 0)
     raise invalid_patch("the document's definitions of models are not a list")
 

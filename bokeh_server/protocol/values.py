@@ -29,6 +29,7 @@ MAX_DEPTH = 200
 _NESTED = frozenset((dict, list))
 _SLICE = frozenset(("type", "start", "stop", "step"))
 _NUMBERS = ("nan", "+inf", "-inf")
+_UNHASHABLE = frozenset(("array", "map", "set", "ndarray", "typed_array"))
 _STRUCTURES = frozenset(("value", "field", "expr", "event"))
 
 
@@ -158,8 +159,8 @@ class Reader:
 
     def _ref(self, raw: dict[str, Any], _depth: int) -> Ref:
         model_id = raw.get("id")
-        if not isinstance(model_id, str):
-            raise InvalidValue("a reference's id is not a string")
+        if not isinstance(model_id, str) or not model_id:
+            raise InvalidValue("the id of a model is not a string, or empty")
         self.exact &= len(raw) == 1
         self.refs[model_id] = None
         return Ref(model_id)
@@ -192,6 +193,8 @@ class Reader:
             if type(entry) is not list or len(entry) != 2:
                 raise InvalidValue("an entry of a map is not a pair")
             key, value = entry
+            if type(key) is list or (type(key) is dict and key.get("type") in _UNHASHABLE):
+                raise InvalidValue("a key of a map is a list or a map, which cannot be one")
             pairs.append([self._walk(key, depth + 3), self._walk(value, depth + 3)])
         return {"type": "map", "entries": pairs}
 

@@ -109,7 +109,7 @@ class WireDocument:
         :param schema: is asked about what comes, which otherwise is taken as it was stored once.
         :raises InvalidPatch: the document cannot take it, and is as before.
         """
-        if any(event.get("kind") == REPLACED for event in patch.events):
+        if schema is None and any(event.get("kind") == REPLACED for event in patch.events):
             applied = self._replace_whole(_only_document(patch.events), patch.buffers, schema)
         else:
             applied = self._apply_events(patch, schema)
@@ -324,6 +324,9 @@ class WireDocument:
 
 
 def _read_checked(doc: Any, buffers: Buffers, schema: Schema | None) -> Contents:
+    if schema is not None and isinstance(doc, dict) and "roots" not in doc:
+        why = "the document has no roots; an empty one has an empty list"
+        raise InvalidPatch("read the document", why, "Send Bokeh's document JSON")
     new = read_contents(doc, buffers)
     if schema is not None:
         schema.check_title(new.title)

@@ -169,3 +169,70 @@ def test_it_says_when_bokeh_was_imported() -> None:
     for name in ("Slider", "Figure", "NoSuchModel"):
         schema.model_class(name)
     assert len(heard) == 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"type": "set", "entries": [1]},
+        {"type": "map", "entries": [["a", 2]]},
+        {"type": "slice", "start": 1, "stop": None, "step": None},
+        {"type": "object", "name": "X"},
+        [1],
+    ],
+)
+def test_a_number_is_no_collection(
+    client: FlaskClient, docid: str, slider: Slider, value: object
+) -> None:
+    """Where Bokeh has a number or text, nothing that its readers fail over is stored."""
+    before = _stored(client, docid)
+    assert _change(client, docid, _set(slider, "value", value)).status_code == 400
+    assert _change(client, docid, _set(slider, "title", value)).status_code == 400
+    assert _stored(client, docid) == before
+
+
+def test_odd_numbers_are_numbers(client: FlaskClient, docid: str, slider: Slider) -> None:
+    """Infinity has a form of its own."""
+    infinity = {"type": "number", "value": "+inf"}
+    assert _change(client, docid, _set(slider, "value", infinity)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "doc",
+    [
+        {},
+        {"Roots": []},
+        {"roots": [], "callbacks": 5},
+        {"roots": [], "callbacks": {"document_ready": [5]}},
+        {"roots": [], "callbacks": {"type": "map", "entries": [["document_ready", [5]]]}},
+        {"roots": [], "defs": [5]},
+        {"roots": [{"type": "object", "name": "Div", "id": ""}]},
+        {
+            "roots": [
+                {
+                    "type": "object",
+                    "name": "Div",
+                    "id": "d",
+                    "attributes": {"tags": [{"type": "map", "entries": [[[1], 2]]}]},
+                }
+            ]
+        },
+    ],
+)
+def test_what_is_no_document_replaces_none(
+    client: FlaskClient, docid: str, slider: Slider, doc: dict[str, Any]
+) -> None:
+    """What readers could not open is refused, and wipes nothing."""
+    before = _stored(client, docid)
+    assert client.put(f"/bokeh/doc/{docid}/content", json={"doc": doc}).status_code == 400
+    replaced = {"kind": "DocumentReplaced", "doc": doc}
+    assert _change(client, docid, replaced).status_code == 400
+    assert _change(client, docid, {**replaced, "doc": {"roots": []}}).status_code == 400
+    assert _stored(client, docid) == before
+    assert slider.id
+
+
+def test_the_id_of_a_model_is_text(client: FlaskClient, docid: str) -> None:
+    """Any other is bad input, wherever it is looked at first."""
+    event = {"kind": "ModelChanged", "model": {"id": ["a"]}, "attr": "value", "new": 1}
+    assert _change(client, docid, event).status_code == 400
