@@ -34,6 +34,7 @@ _MODULES = (
     "history.js",
     "line.js",
     "outbox.js",
+    "pointers.js",
     "ranges.js",
     "revision.js",
     "session.js",

@@ -56,7 +56,7 @@ export class Crossing {
     this._waiting = []         // {seq, event, buffers} of what others did
   }
 
-  // A pointer went down, or up again.
+  // Somebody holds something on the page, or nothing any more: see pointers.js.
   press(is_down) {
     this._pressed = is_down ? this._pressed ?? this._now() : null
   }

@@ -7,6 +7,7 @@
 import {Crossing} from "./crossing.js"
 import {drop_socket, make_line, number_of, reset, within} from "./line.js"
 import {Outbox} from "./outbox.js"
+import {Pointers} from "./pointers.js"
 import {Ranges} from "./ranges.js"
 import {delay_after, spread, Stateful} from "./stateful.js"
 
@@ -180,10 +181,7 @@ export class LiveSession extends Stateful {
     addEventListener("online", () => this._look())
     addEventListener("pageshow", (event) => event.persisted && this._look())
     addEventListener("pagehide", () => this._outbox.flush())
-    addEventListener("pointerdown", () => this._crossing.press(true), true)
-    for (const end of ["pointerup", "pointercancel", "blur"]) {
-      addEventListener(end, (event) => this._release(event), true)
-    }
+    new Pointers((is_held) => this._press(is_held)).listen(window)
     document.addEventListener("visibilitychange", () => {
       if (document.visibilityState === "visible") {
         this._look()
@@ -284,9 +282,9 @@ export class LiveSession extends Stateful {
     return true
   }
 
-  _release({type, target}) {
-    if (type !== "blur" || target === window) {
-      this._crossing.press(false)
+  _press(is_held) {
+    this._crossing.press(is_held)
+    if (!is_held) {
       this._show_due()
     }
   }
