@@ -143,7 +143,7 @@ def export_command(
         live = engine.open(record.docid)
         shown = live if revision is None else engine.revision(record.docid, revision)
         seq, content, buffers = shown.content()
-        data = write_archive(live.title, seq, content, buffers)
+        data = write_archive(record.title, seq, content, buffers)
     _write_file(file, data)
     click.echo(f"Exported {record.title!r} at change {seq} to {file}: {readable_size(len(data))}.")
 

@@ -316,7 +316,7 @@ class LiveDocument(Readable):
             raise too_large(self.docid, len(body), self._limits.patch_bytes)
         seq = self._head + 1
         wire.stamp(applied, seq)
-        plots = self._count_plots(wire, applied)
+        plots = len(wire.plots()) if applied.structural or applied.resync else None
         change = NewChange(self.docid, seq, source.actor, body, source.key, title, plots)
         entries, rows = entries_of(applied, source, seq), STREAMED in applied.events
         edit = Edit(seq, source.origin, applied.keys, source.seen)
@@ -332,13 +332,6 @@ class LiveDocument(Readable):
             raise
         self._head = seq
         return pending
-
-    def _count_plots(self, wire: WireDocument, applied: Applied) -> int | None:
-        plots = len(wire.plots()) if applied.structural or applied.resync else self._plots
-        if plots == self._plots:
-            return None
-        self._plots = plots
-        return plots
 
     # --- the committer's side ------------------------------------------------------------
 
@@ -357,7 +350,6 @@ class LiveDocument(Readable):
 
     def _publish(self, change: NewChange, cargo: Cargo) -> None:
         self._note(change.seq, change.key, len(change.body))
-        self.title = change.title or self.title
         for entry in cargo.entries:
             self.channel.publish(entry)
         self._look_for_crossing(cargo.edit, cargo.wrong, rows=cargo.rows, resync=cargo.resync)

@@ -47,7 +47,6 @@ class Memory(ABC):
     ``_underway`` counts the changes that are on their way to the log.
 
     :ivar docid: its id.
-    :ivar title: the name under which its owner finds it, not Bokeh's title of the page.
     :ivar seq: the last change that is committed.
     :ivar channel: its live feed.
     :ivar deleted: it was deleted; followers must not come back.
@@ -60,7 +59,6 @@ class Memory(ABC):
         self, docid: str, store: Store, limits: Limits, notify: Notify, keep: Callable[[Any], None]
     ) -> None:
         self.docid = docid
-        self.title = ""
         self.seq = 0
         self.deleted = False
         self.stale = True
@@ -80,7 +78,6 @@ class Memory(ABC):
         self._wire: WireDocument | None = None
         self._head = 0
         self._heard = 0
-        self._plots = 0
         self._history = History(limits.crossing_seconds)
         self._bodies: dict[bool, Body] = {}
         self._ever_loaded = False
@@ -183,7 +180,7 @@ class Memory(ABC):
         if missed is not None and loaded.seq > missed:
             self._publish_pull_again(loaded.seq)
             missed = None
-        self._wire, self.title, self._plots = loaded.wire, loaded.record.title, loaded.record.plots
+        self._wire = loaded.wire
         self._snapshot_seq = loaded.seq
         self._log_bytes = 0
         if missed is None:

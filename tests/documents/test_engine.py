@@ -249,6 +249,22 @@ def test_watchers_hear_everything(engine: Engine) -> None:
     assert len(heard) == 5
 
 
+def test_the_number_of_plots_whoever_changes_them(store: Store) -> None:
+    """It is right in the list of documents, though another process added what this one removes."""
+    here, there = Engine(store), Engine(store)
+    live = here.open(here.create("ada", "line").docid)
+    other = there.open(live.docid)
+    live.replace(doc_json(), {}, actor="ada")
+    assert here.require(live.docid).plots == 1
+    other.hear(1)
+    other.follow_log()
+    gone = Patch([{"kind": "RootRemoved", "model": {"id": "p"}}], {})
+    assert other.apply(gone, actor="ada") == 2
+    assert here.require(live.docid).plots == len(other.plots()) == 0
+    there.close()
+    here.close()
+
+
 def test_hints_reach_other_engines(store: Store) -> None:
     """Through a broker the followers of one process hear of another's changes at once."""
     broker = MemoryBroker()

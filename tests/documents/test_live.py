@@ -359,7 +359,6 @@ def slider(key: str) -> dict[str, object]:
     return {"type": "object", "name": "Slider", "id": key, "attributes": {"start": 0, "end": 1}}
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "a\0b", "\ud800"])
 def test_others_write_while_a_key_is_looked_up(
     store: Store, live: LiveDocument, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -391,6 +390,7 @@ def test_others_write_while_a_key_is_looked_up(
     assert answered == ["refused", "empty"]
 
 
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\0b", "\ud800"])
 def test_keys_that_cannot_be_stored(live: LiveDocument, key: str) -> None:
     """A key that the database could not keep is the caller's fault."""
     with pytest.raises(BadRequest):
@@ -608,7 +608,6 @@ def test_renaming_is_a_change(live: LiveDocument, engine: Engine) -> None:
     bob.join(live)
     assert engine.rename(live.docid, "curve").title == "curve"
     assert [event["title"] for event in bob.take()] == ["curve"]
-    assert live.title == "curve"
     assert engine.find("ada", "line") is None
     assert engine.rename(live.docid, "curve").seq == 3
 
@@ -623,7 +622,7 @@ def test_a_title_that_is_taken(live: LiveDocument, engine: Engine) -> None:
     with pytest.raises(BadRequest):
         engine.rename(live.docid, "")
     assert bob.take() == []
-    assert live.title == "line"
+    assert engine.require(live.docid).title == "line"
     assert live.apply(set_value(3), actor="ada") == 2
 
 
@@ -633,7 +632,7 @@ def test_the_title_of_the_page_is_another(live: LiveDocument, engine: Engine) ->
     assert live.apply(patch, actor="ada") == 2
     record = engine.get(live.docid)
     assert record is not None
-    assert record.title == live.title == "line"
+    assert record.title == "line"
 
 
 def test_a_deleted_document_lets_its_followers_go(live: LiveDocument, engine: Engine) -> None:
