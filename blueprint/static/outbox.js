@@ -4,6 +4,8 @@ import {is_whole, key_of} from "./crossing.js"
 
 const SEND_EVERY = 30  // ms; a drag makes an event for every frame
 
+const MOST_KEPT = 100000  // values, or hundreds of characters, in an edit that waits for a connection
+
 const VIEW_STATE = new Set(["inner_width", "inner_height", "outer_width", "outer_height"])
 const PAGE_EVENTS = new Set(["document_ready", "connection_lost", "client_reconnected"])
 
@@ -12,6 +14,7 @@ export class Outbox {
   // id of the message.
   constructor(bk, ranges, crossing, {is_live, send}) {
     this._events = bk.require("document/events")
+    this._columns = bk.require("models/sources/columnar_data_source").ColumnarDataSource
     this._ranges = ranges
     this._crossing = crossing
     this._unanswered = new Map()
@@ -60,7 +63,7 @@ export class Outbox {
   // Nobody listens: keep what a person changed, until somebody does again.
   _keep(events) {
     for (const event of events) {
-      if (this._is_plain(event)) {
+      if (this._is_kept(event)) {
         this._put_last(this._offline, event)
       } else {
         this._offline.delete(this._key(event))
@@ -101,10 +104,10 @@ export class Outbox {
     this._queue.clear()
   }
 
-  _is_plain(event) {
-    const {value} = event
-    return event instanceof this._events.ModelChangedEvent
-      && (value == null || ["boolean", "number", "string"].includes(typeof value))
+  // Columns are not kept: rows may have come meanwhile, which all of the old ones would undo.
+  _is_kept(event) {
+    return event instanceof this._events.ModelChangedEvent && is_plain(event.value)
+      && !(event.attr === "data" && event.model instanceof this._columns)
   }
 
   // Make those changes again, in the document as it is now.
@@ -119,4 +122,38 @@ export class Outbox {
       }
     }
   }
+}
+
+// Whether something is made of nothing but numbers, texts and the like, and not much: no models,
+// which may be gone when it is made again, and no arrays of data.
+export function is_plain(value, most = MOST_KEPT) {
+  const left = [value]
+  let size = 0
+  while (left.length > 0) {
+    const each = left.pop()
+    size += typeof each === "string" ? 1 + each.length / 100 : 1
+    const parts = parts_of(each)
+    if (parts == null || size + left.length + parts.length > most) {
+      return false
+    }
+    for (const part of parts) {
+      left.push(part)
+    }
+  }
+  return true
+}
+
+// What a value is made of; null where that is not known.
+function parts_of(value) {
+  if (value == null || ["boolean", "number", "string"].includes(typeof value)) {
+    return []
+  }
+  if (Array.isArray(value)) {
+    return value
+  }
+  if (value instanceof Map) {
+    return [...value].flat()
+  }
+  const is_simple = typeof value === "object" && Object.getPrototypeOf(value) === Object.prototype
+  return is_simple ? Object.entries(value).flat() : null
 }

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bokeh.document import Document
-from bokeh.models import ColumnDataSource, Slider
+from bokeh.models import CheckboxGroup, ColumnDataSource, MultiSelect, RangeSlider, Slider
 from bokeh.plotting import figure
 from playwright.sync_api import Page
 
@@ -106,6 +106,74 @@ def test_a_page_catches_up_with_what_it_missed(
     shown = "(id) => [...Bokeh.index].some((view) => view.model.id === id)"
     wait_until(lambda: page.evaluate(shown, new.id))
     assert page.locator(".bk-Canvas").count() == 1
+
+
+def test_edits_made_while_nobody_listened_are_stored(
+    server: RunningServer, own_api: Api, visit: Visit
+) -> None:
+    """Widgets whose values are lists are used while the page is cut off; columns are not sent."""
+    span = RangeSlider(start=0, end=10, value=(2, 8), step=1)
+    boxes, select = CheckboxGroup(labels=["a", "b"]), MultiSelect(options=["x", "y", "z"])
+    plot = figure(width=300, height=200)
+    source = plot.scatter([1, 2], [1, 2]).data_source
+    document = Document()
+    for root in (span, boxes, select, plot):
+        document.add_root(root)
+    docid = own_api.make("widgets", document)
+    page = visit(f"{server.url}/bokeh/doc/{docid}/show")
+    wait_live(page)
+    page.context.set_offline(True)
+    page.evaluate("bokeh_server_session._connection.socket.close()")
+    page.wait_for_selector("html[data-connection=reconnecting], html[data-connection=lost]")
+    page.locator(".noUi-handle-lower").press("ArrowRight")
+    page.locator("input[type=checkbox]").nth(1).check()
+    page.locator("select").select_option(["x", "z"])
+    page.evaluate(
+        """([id, selected]) => {
+          const model = (id) => Bokeh.documents[0].get_model_by_id(id)
+          model(id).data = {x: [7], y: [7]}
+          model(selected).indices = [1]
+        }""",
+        [source.id, source.selected.id],
+    )
+    event = {"kind": "ColumnsStreamed", "model": {"id": source.id}, "attr": "data"}
+    own_api.change(docid, {**event, "data": {"x": [3.0], "y": [3.0]}, "rollover": None})
+    page.context.set_offline(False)
+    page.wait_for_selector("html[data-connection=live]")
+    wait_until(lambda: own_api.attributes(docid, span.id)["value"], [3, 8])
+    wait_until(lambda: own_api.attributes(docid, boxes.id)["active"], [1])
+    wait_until(lambda: own_api.attributes(docid, select.id)["value"], ["x", "z"])
+    wait_until(lambda: own_api.attributes(docid, source.selected.id).get("indices"), [1])
+    wait_until(lambda: column(page, source.id), [1, 2, 3])
+
+
+KEPT = """async () => {
+  const link = document.querySelector('link[href$="/outbox.js"]')
+  const {is_plain} = await import(link.href)
+  const deep = Array.from({length: 90000}).reduce((inner) => [inner], 1)
+  const circle = []
+  circle.push(circle)
+  class Model { value = 1 }
+  const long = "x".repeat(1000000)
+  return [
+    [null, true, "text", NaN, [1, 2], [], {}, new Map([["a", [1, null]]]), {a: {b: "c"}},
+     deep, long],
+    [new Model(), [new Model()], {a: new Model()}, new Float64Array(2), circle, () => 1,
+     Array.from({length: 100000}, () => 1), new Map([[new Model(), 1]]),
+     [long, long, ...Array(90000)]],
+  ].map((values) => values.map((value) => is_plain(value)))
+}"""
+
+
+def test_only_plain_and_short_values_wait_for_a_connection(
+    server: RunningServer, own_api: Api, visit: Visit
+) -> None:
+    """Lists and maps of plain values do, at any depth; models, arrays of data and much do not."""
+    docid = own_api.make("plain", Document())
+    page = visit(f"{server.url}/bokeh/doc/{docid}/show")
+    kept, dropped = page.evaluate(KEPT)
+    assert set(kept) == {True}
+    assert set(dropped) == {False}
 
 
 def test_a_document_deleted_meanwhile_is_not_waited_for(

@@ -12,7 +12,7 @@ from bokeh_server.errors import BokehServerError, CallerError, InvalidPatch
 from bokeh_server.protocol import Patch, WireDocument, parse_patch
 from bokeh_server.protocol.messages import Message
 from support.simulation.edits import Editor, Event
-from support.simulation.rules import Rules, is_whole, key_of
+from support.simulation.rules import Rules, brings_models, is_whole, key_of
 from support.simulation.server import Peer, Server
 from support.simulation.world import Line, World
 
@@ -304,7 +304,7 @@ class Page(Client):
 
     def _keep(self, events: list[Event]) -> None:
         for event in events:
-            if event["kind"] == "ModelChanged" and not isinstance(event["new"], list | dict):
+            if event["kind"] == "ModelChanged" and not brings_models(event["new"]):
                 self._put_last(self._offline, event)
 
     @staticmethod
