@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TypeVar
 
 from bokeh_server.blocking import run_blocking, run_sized
 from bokeh_server.errors import BadRequest, ServerFault, UnknownDocument
 from bokeh_server.protocol import Applied, WireDocument, parse_patch, unpack
 from bokeh_server.storage import ChangeRecord, DocumentRecord, Snapshot, Store
 
-__all__ = ["Loaded", "apply_record", "changes_after", "load", "load_at", "unknown_document"]
+__all__ = [
+    "Gap",
+    "Loaded",
+    "apply_record",
+    "changes_after",
+    "load",
+    "load_at",
+    "unknown_document",
+    "without_gap",
+]
 
 #: changes, and bytes of them, that are read at a time.
 SLICE = 500
 SLICE_BYTES = 8 * 1024 * 1024
 #: the key of a part that is a whole document, as the first release wrote it.
 WHOLE = sha256(b"whole").digest()
+#: how often to read a document anew when what it takes had been compacted a moment before.
+ATTEMPTS = 5
+
+T = TypeVar("T")
+
+
+class Gap(Exception):
+    """A change that is needed is not in the log, or not any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,17 +84,45 @@ def _loaded(record: DocumentRecord, snapshot: Snapshot | None) -> Loaded:
     return Loaded(record, wire, snapshot.seq, size)
 
 
-def changes_after(store: Store, docid: str, seq: int) -> Iterator[ChangeRecord]:
-    """Every change after ``seq``, read a slice at a time."""
-    more = True
+def changes_after(
+    store: Store, docid: str, seq: int, *, least: int = 0, most: int | None = None
+) -> Iterator[ChangeRecord]:
+    """Every change after ``seq``, in order and without a gap, read a slice at a time.
+
+    :param least: the log is known to go on until this change.
+    :param most: the last change that is wanted.
+    :raises Gap: one of them is not there.
+    """
+    more = most is None or seq < most
     while more:
-        records, more = run_blocking(_slice, store, docid, seq)
-        yield from records
-        seq = records[-1].seq if records else seq
+        records, more = run_blocking(_slice, store, docid, seq, most)
+        for record in records:
+            if record.seq != seq + 1:
+                raise Gap
+            yield record
+            seq = record.seq
+    if seq < least:
+        raise Gap
 
 
-def _slice(store: Store, docid: str, seq: int) -> tuple[list[ChangeRecord], bool]:
-    return store.changes.page(docid, seq, limit=SLICE, size=SLICE_BYTES)
+def _slice(store: Store, docid: str, seq: int, most: int | None) -> tuple[list[ChangeRecord], bool]:
+    before = None if most is None else most + 1
+    return store.changes.page(docid, seq, limit=SLICE, size=SLICE_BYTES, before=before)
+
+
+def without_gap(docid: str, read: Callable[[], T]) -> T:
+    """Call what reads a document until it meets no :class:`Gap`.
+
+    :raises ServerFault: it always does, so the log is damaged.
+    """
+    for _ in range(ATTEMPTS):
+        with suppress(Gap):
+            return read()
+    raise ServerFault(
+        f"load document {docid}",
+        "changes that it takes are missing",
+        "Restore the document from a backup or an export",
+    )
 
 
 def apply_record(wire: WireDocument, record: ChangeRecord) -> Applied:

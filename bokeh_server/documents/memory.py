@@ -15,10 +15,13 @@ from bokeh_server.documents.feed import FollowedChannel, change_entry
 from bokeh_server.documents.history import Edit, History, Key
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.loading import (
+    Gap,
+    Loaded,
     apply_record,
     changes_after,
     load,
     unknown_document,
+    without_gap,
 )
 from bokeh_server.documents.saving import Saver
 from bokeh_server.documents.underway import Underway
@@ -155,12 +158,11 @@ class Memory(ABC):
         return not self.stale
 
     def _take_missed(self, wire: WireDocument) -> None:
-        for record in changes_after(self._store, self.docid, self.seq):
-            if record.seq != self.seq + 1:
-                return self._refuse(None)
-            self._take(wire, record)
-        if self.behind:
-            self._refuse(None)  # what was missed is not in the log any more
+        try:
+            for record in changes_after(self._store, self.docid, self.seq, least=self._heard):
+                self._take(wire, record)
+        except Gap:  # what was missed is not in the log any more
+            self._refuse(None)
 
     @contextmanager
     def _steady(self) -> Iterator[WireDocument]:
@@ -175,29 +177,30 @@ class Memory(ABC):
     def _load(self) -> None:
         self._refused.clear()
         heard = self._heard
-        loaded = load(self._store, self.docid)
-        missed = self.seq if self._ever_loaded else None
-        if missed is not None and loaded.seq > missed:
-            self._publish_pull_again(loaded.seq)
-            missed = None
-        self._wire = loaded.wire
-        self._snapshot_seq = loaded.seq
-        self._log_bytes = 0
-        if missed is None:
-            self.seq = loaded.seq
-        self._replay(loaded.wire, loaded.seq)
+        self._wire = without_gap(self.docid, self._read)
         self._head, self._bodies = self.seq, {}
         if self._heard == heard:
             self._heard = self.seq
         self._ever_loaded, self.stale = True, False
         self._keep(self)
 
-    def _replay(self, wire: WireDocument, seq: int) -> None:
-        for record in changes_after(self._store, self.docid, seq):
+    def _read(self) -> WireDocument:
+        loaded = load(self._store, self.docid)
+        if self._ever_loaded and loaded.seq > self.seq:
+            self._publish_pull_again(loaded.seq)
+        if not self._ever_loaded or loaded.seq > self.seq:
+            self.seq = loaded.seq
+        self._snapshot_seq, self._log_bytes = loaded.seq, 0
+        self._replay(loaded)
+        return loaded.wire
+
+    def _replay(self, loaded: Loaded) -> None:
+        least = loaded.record.seq
+        for record in changes_after(self._store, self.docid, loaded.seq, least=least):
             if record.seq > self.seq:
-                self._take(wire, record)
+                self._take(loaded.wire, record)
             else:
-                apply_record(wire, record)
+                apply_record(loaded.wire, record)
                 self._log_bytes += len(record.body)
 
     def _take(self, wire: WireDocument, record: ChangeRecord) -> None:

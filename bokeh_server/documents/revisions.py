@@ -10,26 +10,27 @@ from datetime import datetime
 
 from bokeh_server.blocking import run_blocking
 from bokeh_server.documents.limits import Limits
-from bokeh_server.documents.loading import Loaded, apply_record, load_at, unknown_document
+from bokeh_server.documents.loading import (
+    Loaded,
+    apply_record,
+    changes_after,
+    load_at,
+    unknown_document,
+    without_gap,
+)
 from bokeh_server.documents.reading import Still
 from bokeh_server.errors import BokehServerError, NoLongerKept, UnknownRevision
 from bokeh_server.protocol import WireDocument
-from bokeh_server.storage import ChangeRecord, DocumentRecord, Store
+from bokeh_server.storage import DocumentRecord, Store
 
 __all__ = ["Revision", "Revisions", "Span", "rebuild", "span_of"]
 
-#: changes, and bytes of them, that are read at a time.
-SLICE = 200
-SLICE_BYTES = 4 * 1024 * 1024
 #: how many revisions may be put together at once; the others wait.
 AT_ONCE = 2
 #: how many are remembered at most, however small.
 MOST = 32
 #: a small document takes more memory than its bytes.
 LEAST_BYTES = 64 * 1024
-
-#: compaction may take away what a revision is just being put together from.
-ATTEMPTS = 3
 
 Key = tuple[str, datetime, int]
 
@@ -159,37 +160,22 @@ def rebuild(store: Store, docid: str, seq: int) -> tuple[WireDocument, int]:
     :raises NoLongerKept: a change that it takes is not kept.
     """
     record = _record(store, docid)
-    for _ in range(ATTEMPTS):
+
+    def read() -> tuple[WireDocument, int]:
         span = run_blocking(span_of, store, record)
         if not span.oldest <= seq <= span.head:
-            break
-        loaded = load_at(store, docid, seq)
-        size = _replay(store, loaded, seq)
-        if size is not None:
-            return loaded.wire, size
-        # What was missing had been compacted a moment before.
-    raise _cannot_open(docid, seq, span)
+            raise _cannot_open(docid, seq, span)
+        return _replay(store, load_at(store, docid, seq), seq)
+
+    return without_gap(docid, read)
 
 
-def _replay(store: Store, loaded: Loaded, seq: int) -> int | None:
-    """Apply the changes up to ``seq``; the bytes read, or ``None`` where one is missing."""
-    at, size = loaded.seq, loaded.size
-    while at < seq:
-        records = run_blocking(_slice, store, loaded.record.docid, at, seq)
-        if [record.seq for record in records] != list(range(at + 1, at + 1 + len(records))):
-            return None
-        for record in records:
-            apply_record(loaded.wire, record)
-            size += len(record.body)
-        if not records:
-            return None
-        at = records[-1].seq
-    return size
-
-
-def _slice(store: Store, docid: str, after: int, up_to: int) -> list[ChangeRecord]:
-    records, _ = store.changes.page(docid, after, limit=SLICE, size=SLICE_BYTES, before=up_to + 1)
-    return records
+def _replay(store: Store, loaded: Loaded, seq: int) -> tuple[WireDocument, int]:
+    size = loaded.size
+    for record in changes_after(store, loaded.record.docid, loaded.seq, least=seq, most=seq):
+        apply_record(loaded.wire, record)
+        size += len(record.body)
+    return loaded.wire, size
 
 
 def _record(store: Store, docid: str) -> DocumentRecord:

@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -15,9 +16,15 @@ import pytest
 
 from bokeh_server.channels import MemoryBroker
 from bokeh_server.documents import Engine, Limits, LiveDocument
-from bokeh_server.errors import StorageFull, StorageUnavailable, TitleTaken, UnknownDocument
+from bokeh_server.errors import (
+    ServerFault,
+    StorageFull,
+    StorageUnavailable,
+    TitleTaken,
+    UnknownDocument,
+)
 from bokeh_server.protocol import Patch
-from bokeh_server.storage import Store
+from bokeh_server.storage import Snapshot, Store
 from support.documents import TestFollower, doc_json, run_together, set_value, stream
 
 QUICK = Limits(idle_seconds=0.05, housekeeping_seconds=0.02)
@@ -169,6 +176,43 @@ def test_recent_changes_are_kept(store: Store) -> None:
     engine._housekeeper._compact(live)
     assert len(store.changes.after(live.docid, 0)) == 41
     engine.close()
+
+
+def test_compaction_amid_loading(ready_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Changes that go after the snapshot was read, and before they were, are not left out."""
+    limits = Limits(keep_changes=0, keep_time=timedelta(0), compact_seconds=0)
+    with closing(Store.open(ready_url)) as store, closing(Store.open(ready_url)) as other:
+        here, there = Engine(store, limits=limits), Engine(other)
+        live = made(here)
+        live.snapshot()
+        read = other.snapshots.latest
+
+        def amid(docid: str) -> Snapshot | None:
+            monkeypatch.undo()
+            found = read(docid)
+            live.apply(stream(5), actor="ada")
+            live.snapshot()
+            here._housekeeper._compact(live)
+            live.apply(stream(6), actor="ada")
+            return found
+
+        monkeypatch.setattr(other.snapshots, "latest", amid)
+        opened = there.open(live.docid)
+        assert (opened.seq, opened.content()[1:]) == (3, live.content()[1:])
+        there.close()
+        here.close()
+
+
+def test_a_log_that_lacks_changes_is_damaged(store: Store) -> None:
+    """It is said, and not opened without them."""
+    with closing(Engine(store)) as engine:
+        live = made(engine)
+        for value in range(4):
+            live.apply(set_value(value), actor="ada")
+        with store.database.write("damage") as connection:
+            connection.exec_driver_sql("DELETE FROM change WHERE seq = 3")
+        with closing(Engine(store)) as again, pytest.raises(ServerFault, match="missing"):
+            again.open(live.docid)
 
 
 def test_a_snapshot_that_cannot_be_written(
