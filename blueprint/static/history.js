@@ -82,7 +82,11 @@ export class History {
   async _refresh() {
     const newest = this.groups[0]
     const after = newest == null ? 0 : newest.first - 1
+    const question = this._question = {}
     const told = await this._ask(`?after=${after}`)
+    if (question !== this._question) {
+      return  // another was asked meanwhile, and its answer is not older
+    }
     if (told == null || this._tag === told.tag && newest != null) {
       return
     }
@@ -102,7 +106,7 @@ export class History {
     this.more.disabled = true
     const told = await this._ask(`?before=${last.first}`)
     this.more.disabled = false
-    if (told != null) {
+    if (told != null && this.groups.at(-1)?.first === last.first) {
       this.groups = [...this.groups, ...told.groups]
       this._has_more = told.more
       this._draw(told)

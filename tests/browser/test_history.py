@@ -10,7 +10,7 @@ from bokeh.document import Document
 from bokeh.layouts import column
 from bokeh.models import ColumnDataSource, CustomJS, Slider
 from bokeh.plotting import figure
-from playwright.sync_api import Page, expect
+from playwright.sync_api import APIResponse, Page, Route, expect
 
 from support.browser import Api, wait_live, wait_until
 
@@ -164,3 +164,31 @@ def test_the_history_follows_what_happens(visit: Visit, api: Api, scene: Scene) 
     expect(page.get_by_role("complementary", name="History")).to_be_visible()
     expect(links.nth(1)).to_have_attribute("aria-current", "true")
     assert value_of(page, scene) == 8
+
+
+def test_an_answer_that_was_overtaken_is_not_shown(visit: Visit, api: Api, scene: Scene) -> None:
+    """Two polls overlap and the older answer comes last: no group is lost, and none shown twice."""
+    page = visit(f"{api.url}/bokeh/doc/{scene.docid}/show")
+    wait_live(page)
+    page.get_by_role("button", name="History").click()
+    links = page.get_by_role("complementary").get_by_role("link")
+    expect(links).to_have_count(2)
+    held: list[tuple[Route, APIResponse]] = []
+
+    def hold(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append((route, route.fetch()))
+
+    page.route("**/history?after=*", hold)
+    wait_until(lambda: page.wait_for_timeout(50) or bool(held))
+    api.change(scene.docid, {"kind": "TitleChanged", "title": "Second"})
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(links).to_have_count(3)
+    route, response = held[0]
+    route.fulfill(response=response)
+    for _ in range(10):
+        page.wait_for_timeout(400)
+        assert links.first.text_content() == "Title set to “Second”"
+        assert links.count() == 3
