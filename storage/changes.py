@@ -31,7 +31,7 @@ _documents = Document.__table__
 _changes = Change.__table__
 
 _HEADS = (
-    select(_documents.c.id, _documents.c.seq)
+    select(_documents.c.id, _documents.c.seq, _documents.c.created)
     .where(_documents.c.id.in_(bindparam("docids", expanding=True)))
     .order_by(_documents.c.id)  # every process locks in one order, so that none waits in a ring
     .with_for_update(key_share=True)  # bytes of a snapshot may be staged meanwhile
@@ -203,8 +203,9 @@ class _Group:
         self._group = group
         self._at = utc_now()
         docids = sorted({change.docid for change in group})
-        rows = connection.execute(_HEADS, {"docids": docids})
+        rows = connection.execute(_HEADS, {"docids": docids}).all()
         self._before: dict[str, int] = {row[0]: row[1] for row in rows}
+        self._created: dict[str, datetime] = {row[0]: row[2] for row in rows}
         self._heads = dict(self._before)
         self._known = self._stored_keys(docids)
         #: documents of which a change was refused: the later ones were built on it.
@@ -238,7 +239,7 @@ class _Group:
 
     def _outcome(self, change: NewChange) -> Outcome:
         head = self._heads.get(change.docid)
-        if head is None:
+        if head is None or change.created not in (None, self._created[change.docid]):
             return Gone()
         if change.key is not None and (change.docid, change.key) in self._known:
             return Repeated(self._known[change.docid, change.key])

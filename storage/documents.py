@@ -6,6 +6,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -122,14 +123,18 @@ class DocumentStore:
         with self._database.read("list the documents") as connection:
             return [_record(row) for row in connection.execute(query)]
 
-    def heads(self, docids: Sequence[str]) -> dict[str, int]:
-        """The number of the last change of each of these documents that is there."""
-        found: dict[str, int] = {}
+    def heads(self, docids: Sequence[str]) -> dict[str, tuple[int, datetime]]:
+        """Of each of these documents that is there the number of the last change.
+
+        :returns: that, and when the document was made: one that was made again is another.
+        """
+        found: dict[str, tuple[int, datetime]] = {}
         with self._database.read("look at documents") as connection:
             for start in range(0, len(docids), HEADS_AT_ONCE):
                 some = docids[start : start + HEADS_AT_ONCE]
-                query = select(Document.id, Document.seq).where(Document.id.in_(some))
-                found.update((row[0], row[1]) for row in connection.execute(query))
+                columns = select(Document.id, Document.seq, Document.created)
+                rows = connection.execute(columns.where(Document.id.in_(some)))
+                found.update((row[0], (row[1], row[2])) for row in rows)
         return found
 
     def rename(self, docid: str, title: str) -> DocumentRecord:

@@ -47,6 +47,8 @@ class NewChange:
     :param key: idempotency key; a second change of this key is not stored.
     :param title: the document's new title, when this change renames it.
     :param plots: the new number of plots, when this change may have changed it.
+    :param created: when the document was made to which it was applied; one that was made later
+        under the same id is another, for which it is not meant.
     """
 
     docid: str
@@ -56,6 +58,7 @@ class NewChange:
     key: str | None = None
     title: str | None = None
     plots: int | None = None
+    created: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -209,6 +209,8 @@ class Engine:
         return document
 
     def _keep(self, document: LiveDocument) -> None:
+        # They are found by numbers, which mean others where the database lost changes.
+        self._revisions.forget(document.docid)
         with self._lock:
             self._loaded[document.docid] = document
 

@@ -114,20 +114,25 @@ class Housekeeper(Worker):
         documents = list(self._loaded())
         if not documents:
             return
-        docids = [document.docid for document in documents]
+        known = {document.docid: document.seq for document in documents}
         try:
-            heads = run_blocking(self._store.documents.heads, docids)
+            heads = run_blocking(self._store.documents.heads, list(known))
         except BokehServerError as error:
             log.debug("%s", error)  # whoever writes or opens a document says so louder
             return
         for document in documents:
             if document.docid not in heads:
                 self._gone(document.docid)
-            elif heads[document.docid] > document.head:
-                self._heard(document.docid, heads[document.docid])
+                continue
+            head, created = heads[document.docid]
+            if document.contradicts(head, created, known[document.docid]):
+                document.doubt()
+                self.look_at(document)
+            elif head > document.head:
+                self._heard(document.docid, head)
 
     def _mind(self, document: LiveDocument) -> None:
-        if document.behind:
+        if document.behind or document.doubtful:
             document.follow_log()
         if document.snapshot_due and document.snapshot():
             self._compact(document)

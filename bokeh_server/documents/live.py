@@ -317,7 +317,9 @@ class LiveDocument(Readable):
         seq = self._head + 1
         wire.stamp(applied, seq)
         plots = len(wire.plots()) if applied.structural or applied.resync else None
-        change = NewChange(self.docid, seq, source.actor, body, source.key, title, plots)
+        change = NewChange(
+            self.docid, seq, source.actor, body, source.key, title, plots, self.created
+        )
         entries, rows = entries_of(applied, source, seq), STREAMED in applied.events
         edit = Edit(seq, source.origin, applied.keys, source.seen)
         answer = Answer(seq, gone, request)

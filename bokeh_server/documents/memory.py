@@ -7,6 +7,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from bokeh_server.blocking import run_blocking
@@ -34,8 +35,8 @@ __all__ = ["Memory", "Notify", "Undo"]
 #: how long to leave a document alone when its snapshot could not be written.
 RETRY_SECONDS = 60.0
 
-#: the WebSocket close code of a document that was deleted.
-DELETED = 4004
+#: the WebSocket close codes of a document that was deleted, and of one to be pulled again.
+DELETED, PULL_AGAIN = 4004, 4001
 
 #: takes back what a change has done in memory.
 Undo: TypeAlias = Callable[[], None]
@@ -51,6 +52,7 @@ class Memory(ABC):
 
     :ivar docid: its id.
     :ivar seq: the last change that is committed.
+    :ivar created: when it was made: a document that is made again with its id is another.
     :ivar channel: its live feed.
     :ivar deleted: it was deleted; followers must not come back.
     :ivar stale: its memory does not agree with the log and is loaded again at the next use.
@@ -63,19 +65,16 @@ class Memory(ABC):
     ) -> None:
         self.docid = docid
         self.seq = 0
+        self.created: datetime | None = None
         self.deleted = False
         self.stale = True
         self.used = time.monotonic()
         self.compacted = float("-inf")
-        self.channel = FollowedChannel(
-            lambda: notify(docid, "viewers"),
-            max_entries=limits.ring_entries,
-            max_bytes=limits.ring_bytes,
-        )
         self._store = store
         self._limits = limits
         self._notify = notify
         self._keep = keep
+        self.channel = self._new_channel()
         self._lock = threading.RLock()
         self._underway = Underway()
         self._wire: WireDocument | None = None
@@ -91,6 +90,13 @@ class Memory(ABC):
         self._snapshot_at = time.monotonic()
         self._log_bytes = 0
         self._no_snapshot_before = 0.0
+
+    def _new_channel(self) -> FollowedChannel:
+        return FollowedChannel(
+            lambda: self._notify(self.docid, "viewers"),
+            max_entries=self._limits.ring_entries,
+            max_bytes=self._limits.ring_bytes,
+        )
 
     def load(self) -> None:
         """Bring it into memory.
@@ -186,6 +192,9 @@ class Memory(ABC):
 
     def _read(self) -> WireDocument:
         loaded = load(self._store, self.docid)
+        if self._ever_loaded and self.contradicts(loaded.record.seq, loaded.record.created):
+            self._start_afresh()
+        self.created = loaded.record.created
         if self._ever_loaded and loaded.seq > self.seq:
             self._publish_pull_again(loaded.seq)
         if not self._ever_loaded or loaded.seq > self.seq:
@@ -193,6 +202,33 @@ class Memory(ABC):
         self._snapshot_seq, self._log_bytes = loaded.seq, 0
         self._replay(loaded)
         return loaded.wire
+
+    def contradicts(self, head: int, created: datetime, since: int | None = None) -> bool:
+        """Whether what the database has of it shows that the memory is of something else.
+
+        It was deleted and made again, or the database lost changes that had been committed, as one
+        does that is restored from a backup.
+
+        :param since: what ``seq`` was when the database was asked.
+        """
+        return created != self.created or head < (self.seq if since is None else since)
+
+    def doubt(self) -> None:
+        """Take note that the memory is of something else than the database has."""
+        self._refuse(None)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether it is in memory, and not as it is stored."""
+        return bool(self._refused) and not self.deleted
+
+    def _start_afresh(self) -> None:
+        # Numbers have another meaning now, so nothing that goes by them is kept.
+        self.channel.close(PULL_AGAIN)
+        self.channel = self._new_channel()
+        self._history = History(self._limits.crossing_seconds)
+        self._saver = Saver(self._store, self.docid)
+        self._ever_loaded, self.seq = False, 0
 
     def _replay(self, loaded: Loaded) -> None:
         least = loaded.record.seq

@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import delete, update
 
 from bokeh_server.channels import MemoryBroker
 from bokeh_server.documents import Engine, Limits, LiveDocument
@@ -22,11 +23,14 @@ from bokeh_server.errors import (
     StorageUnavailable,
     TitleTaken,
     UnknownDocument,
+    UnknownRevision,
 )
 from bokeh_server.protocol import Patch
 from bokeh_server.storage import Snapshot, Store
+from bokeh_server.storage.tables import Change, Document
 from support.documents import TestFollower, doc_json, run_together, set_value, stream
 
+NO_WATCH = Limits(watch_seconds=3600)
 QUICK = Limits(idle_seconds=0.05, housekeeping_seconds=0.02)
 
 
@@ -201,6 +205,93 @@ def test_compaction_amid_loading(ready_url: str, monkeypatch: pytest.MonkeyPatch
         assert (opened.seq, opened.content()[1:]) == (3, live.content()[1:])
         there.close()
         here.close()
+
+
+def test_a_database_that_lost_changes(store: Store) -> None:
+    """It was restored from a backup: writers go on from there, and followers pull again."""
+    with closing(Engine(store, limits=NO_WATCH)) as engine:
+        live = made(engine)
+        for value in range(10, 16):
+            live.apply(set_value(value), actor="ada", key=str(value))
+        bob = TestFollower("bob")
+        bob.join(live)
+        go_back(store, live.docid, 4)
+        assert live.apply(stream(5), actor="ada", key="new") == 5
+        assert bob.take() == [("closed", 4001)]
+        assert live.model_json("s")["attributes"]["value"] == 12
+        assert live.apply(set_value(15), actor="ada", key="15") == 6
+        bob.join(live)
+        assert live.apply(set_value(20), actor="ada") == 7
+        assert bob.values() == [20]
+        with closing(Engine(store)) as again:
+            assert again.open(live.docid).content() == live.content()
+
+
+def test_who_only_reads_hears_that_the_database_lost_changes(store: Store) -> None:
+    """Followers and revisions of a server that nobody writes to are right a moment later."""
+    with closing(Engine(store, limits=Limits(watch_seconds=0.05))) as engine:
+        live = made(engine)
+        for value in range(10, 16):
+            live.apply(set_value(value), actor="ada")
+        assert engine.revision(live.docid, 5).model_json("s")["attributes"]["value"] == 13
+        bob = TestFollower("bob")
+        bob.join(live)
+        go_back(store, live.docid, 4)
+        wait_for(lambda: bob.take() == [("closed", 4001)])
+        assert bob.join(live) == 4
+        with pytest.raises(UnknownRevision):
+            engine.revision(live.docid, 5)
+        assert live.apply(set_value(20), actor="ada") == 5
+        assert engine.revision(live.docid, 5).model_json("s")["attributes"]["value"] == 20
+
+
+def go_back(store: Store, docid: str, seq: int) -> None:
+    """Have the database be as it was after a change."""
+    with store.database.write("go back") as connection:
+        connection.execute(delete(Change).where(Change.docid == docid, Change.seq > seq))
+        connection.execute(update(Document).where(Document.id == docid).values(seq=seq))
+
+
+@pytest.mark.parametrize("more", [0, 3])
+def test_a_document_that_is_made_again_is_another(store: Store, more: int) -> None:
+    """Another process deletes it and imports one under its id: the two are never mixed."""
+    with closing(Engine(store, limits=NO_WATCH)) as here, closing(Engine(store)) as there:
+        live = made(here)
+        live.apply(set_value(1), actor="ada")
+        live.snapshot()
+        made_again(there, live.docid, more)
+        with pytest.raises(UnknownDocument):
+            live.apply(stream(9), actor="ada")
+        assert live.apply(stream(9), actor="ada") == 3 + more
+        live.snapshot()
+        with closing(Engine(store)) as again:
+            assert again.open(live.docid).content() == live.content()
+
+
+@pytest.mark.parametrize("more", [0, 3])
+def test_followers_of_a_document_that_is_made_again(store: Store, more: int) -> None:
+    """They pull the new one, whether it has more changes or not."""
+    limits = Limits(watch_seconds=0.05)
+    with closing(Engine(store, limits=limits)) as here, closing(Engine(store)) as there:
+        live = made(here)
+        live.apply(set_value(1), actor="ada")
+        bob = TestFollower("bob")
+        bob.join(live)
+        new = made_again(there, live.docid, more)
+        wait_for(lambda: bob.take())
+        assert bob.got in ([("closed", 4001)], [("closed", 4004)])
+        wait_for(lambda: here.open(live.docid).seq == new.seq)
+        assert here.open(live.docid).content() == new.content()
+
+
+def made_again(engine: Engine, docid: str, more: int) -> LiveDocument:
+    """Delete a document, and import another under its id."""
+    engine.delete(docid)
+    new = engine.open(engine.create("ada", "line", docid).docid)
+    new.replace(doc_json(), {}, actor="ada")
+    for value in range(50, 51 + more):
+        new.apply(set_value(value), actor="ada")
+    return new
 
 
 def test_a_log_that_lacks_changes_is_damaged(store: Store) -> None:
