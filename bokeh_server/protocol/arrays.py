@@ -274,6 +274,8 @@ def plain(item: Any) -> Any:
         kind = item.get("type")
         if kind == "number":
             return float(item["value"])
+        if kind == "array":
+            return plain(item.get("entries", []))
         if kind in ("ndarray", "typed_array"):
             return decode_array(item)
     return item

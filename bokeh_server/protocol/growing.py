@@ -149,7 +149,8 @@ class GrowingArray:
         values = self.values
         if values.dtype.kind == "U":
             values = self._widen(np.asarray(value).astype("U").dtype, undo)
-        old = np.copy(values[index])
+        # A copy of one object is an array around it, which is not what was there.
+        old = values[index] if values.ndim == 1 and type(index) is int else np.copy(values[index])
         with np.errstate(invalid="raise"):
             if isinstance(index, tuple):
                 value = np.asarray(value, dtype=values.dtype).reshape(old.shape)

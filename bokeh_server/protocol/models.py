@@ -37,6 +37,8 @@ class Ref:
         return f"Ref({self.id!r})"
 
 
+_PLACES = (Ref, *_LEAVES)
+
 #: JSON, or what stands between two stretches of it.
 Piece: TypeAlias = bytes | Ref | Blob | ColumnBytes
 
@@ -133,6 +135,8 @@ def to_pieces(value: Any) -> list[Piece]:
     def leave_out(item: Any) -> Any:
         if isinstance(item, _GROWING):
             return item.wire()
+        if not isinstance(item, _PLACES):
+            raise TypeError(f"no wire value holds a {type(item).__name__}")
         leaves.append(item)
         return mark
 

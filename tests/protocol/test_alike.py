@@ -10,6 +10,7 @@ import orjson
 import pytest
 from protocol.wire_documents import document, model
 
+from bokeh_server.errors import InvalidPatch
 from bokeh_server.protocol import Applied, Patch, WireDocument, parse_patch
 
 HEAD = {"model": {"id": "s"}, "attr": "data"}
@@ -191,6 +192,21 @@ def test_undo() -> None:
         applied.undo()
         assert wire.content() == before
     assert stream(wire, x=[3]).corrected is None
+
+
+def test_objects_are_put_back_as_they_were() -> None:
+    """A refused patch leaves an array of anything as it was, not with arrays around its items."""
+    wire = source(x=array("object", None, [1], "a"), y=array("uint8", 1, 2, 3))
+    before = wire.state()
+    good = {**HEAD, "kind": "ColumnsPatched", "patches": columns(x=[[0, 5], [1, 6]])}
+    bad = {**HEAD, "kind": "ColumnsPatched", "patches": columns(y=[[0, "word"]])}
+    with pytest.raises(InvalidPatch):
+        wire.apply(Patch([good, bad], {}))
+    assert wire.state() == before
+    applied = wire.apply(Patch([good], {}))
+    assert applied.undo is not None
+    applied.undo()
+    assert wire.state() == before
 
 
 def test_a_row_costs_what_a_row_costs() -> None:
