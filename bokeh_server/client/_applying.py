@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import bokeh.io.doc
 import orjson
+from bokeh.core.property.wrappers import PropertyValueContainer
 from bokeh.core.serialization import Buffer, DeserializationError, Deserializer, Serialized
 from bokeh.document import Document
 from bokeh.document.events import DocumentPatchedEvent
@@ -176,7 +177,25 @@ def _set_all(link: Link, local: Mapping[str, Model], pairs: list[Any]) -> list[E
 
 
 def _set(link: Link, model: Model, name: str, value: Any) -> None:
+    descriptor = model.lookup(name)
+    before = descriptor.get_value(model)
     model.set_from_json(name, value, setter=link.setter)
+    if descriptor.get_value(model) is before:
+        _set_exactly(link, model, name, value)
+
+
+def _set_exactly(link: Link, model: Model, name: str, value: Any) -> None:
+    """Set what Bokeh takes for the same: ``1`` for ``1.0``, a list for an array."""
+    descriptor = model.lookup(name)
+    before = descriptor.get_value(model)
+    value = descriptor.property.prepare_value(model, name, value)
+    encode = Encoder(lambda _model: True).encode
+    if same_value(encode(before), encode(value), {}):
+        return
+    if isinstance(before, PropertyValueContainer):
+        before._unregister_owner(model, descriptor)
+    descriptor._set_value(model, value)
+    descriptor._trigger(model, before, value, setter=link.setter)
 
 
 def _attempt(function: Callable[..., None], *args: Any) -> list[Exception]:
@@ -201,7 +220,9 @@ def _apply_event(link: Link, event: dict[str, Any]) -> None:
     if kind == "TitleChanged":
         link.title = event["title"]
     if isinstance(model, Model):
-        if kind == "ModelChanged" and link.touches(model.id, event["attr"]):
+        if kind == "ModelChanged":
+            if not link.touches(model.id, event["attr"]):
+                _set(link, model, event["attr"], event["new"])
             return
         if kind == "ColumnDataChanged":
             _set_columns(link, model, event)

@@ -1,9 +1,10 @@
-"""Whether two values in wire form say the same, however their arrays are written."""
+"""Whether two values in wire form are the same, types included, however arrays are sent."""
 
 from __future__ import annotations
 
 import base64
 import gzip
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -19,6 +20,8 @@ Buffers = Mapping[str, bytes]
 def same_value(mine: Any, theirs: Any, buffers: Buffers) -> bool:
     """Compare a value of this process with one of the server.
 
+    ``1`` is not ``1.0``, ``0.0`` not ``-0.0``, and an array not one of another type, nor a list.
+
     :param mine: in wire form, as Bokeh's serializer made it.
     :param theirs: in wire form, as JSON.
     :param buffers: the buffers that ``theirs`` refers to.
@@ -29,7 +32,16 @@ def same_value(mine: Any, theirs: Any, buffers: Buffers) -> bool:
         return _same_dict(mine, theirs, buffers)
     if isinstance(mine, list | tuple) and isinstance(theirs, list | tuple):
         return _same_list(mine, theirs, buffers)
-    return bool(mine == theirs) and isinstance(mine, bool) == isinstance(theirs, bool)
+    return _same_plain(mine, theirs)
+
+
+def _same_plain(mine: Any, theirs: Any) -> bool:
+    if isinstance(mine, float) and isinstance(theirs, float):
+        # NaN comes from pages that write it into columns
+        same = mine == theirs or (math.isnan(mine) and math.isnan(theirs))
+        return same and math.copysign(1.0, mine) == math.copysign(1.0, theirs)
+    numbers = isinstance(mine, int | float) and isinstance(theirs, int | float)
+    return bool(mine == theirs) and (not numbers or type(mine) is type(theirs))
 
 
 def _same_list(mine: Any, theirs: Any, buffers: Buffers) -> bool:
@@ -75,32 +87,27 @@ def _is_array(value: Any) -> bool:
 
 
 def _same_array(mine: Any, theirs: Any, buffers: Buffers) -> bool:
+    if not (_is_array(mine) and _is_array(theirs) and mine["type"] == theirs["type"]):
+        return False
+    if isinstance(mine["array"], list) and isinstance(theirs["array"], list):
+        same = same_value(mine["array"], theirs["array"], buffers)
+        return same and _kind(mine) == _kind(theirs)
     try:
         one, other = _array(mine, buffers), _array(theirs, buffers)
     except (KeyError, TypeError, ValueError):
         return False
-    if one.shape != other.shape:
-        return False
-    numeric = one.dtype.kind in "biuf" and other.dtype.kind in "biuf"
-    return bool(np.array_equal(one, other, equal_nan=numeric))
+    return (one.shape, one.dtype) == (other.shape, other.dtype) and one.tobytes() == other.tobytes()
+
+
+def _kind(value: Any) -> tuple[Any, Any]:
+    return value.get("dtype"), value.get("shape")
 
 
 def _array(value: Any, buffers: Buffers) -> npt.NDArray[Any]:
-    if not _is_array(value):
-        return np.array([_number(each) for each in value])
-    data = value["array"]
-    if isinstance(data, list):
-        flat = np.array([_number(each) for each in data])
-    else:
-        dtype = np.dtype(value["dtype"]).newbyteorder("<" if value["order"] == "little" else ">")
-        flat = np.frombuffer(_bytes(data["data"], buffers), dtype)
-    return flat.reshape(value.get("shape", flat.shape))
-
-
-def _number(value: Any) -> Any:
-    if isinstance(value, dict) and value.get("type") == "number":
-        return float(value["value"])
-    return value
+    dtype = np.dtype(value["dtype"]).newbyteorder("<" if value["order"] == "little" else ">")
+    flat = np.frombuffer(_bytes(value["array"]["data"], buffers), dtype)
+    array = flat.reshape(value.get("shape", flat.shape))
+    return array.astype(dtype.newbyteorder("="), copy=False)
 
 
 def _bytes(data: Any, buffers: Buffers) -> bytes:
