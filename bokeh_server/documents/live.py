@@ -17,7 +17,7 @@ from bokeh_server.documents.answers import (
     with_notes,
 )
 from bokeh_server.documents.committer import Committer, Pending
-from bokeh_server.documents.feed import message_entry, pull_entry, value_entry
+from bokeh_server.documents.feed import message_entry
 from bokeh_server.documents.history import ANYTHING, Edit, Key
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.loading import unknown_document
@@ -27,9 +27,9 @@ from bokeh_server.documents.making import (
     Unchanged,
     answer_of,
     entries_of,
-    is_structural,
     keys_of,
     mistaken,
+    newest_entry,
     title_taken,
     too_large,
     way_back,
@@ -377,18 +377,18 @@ class LiveDocument(Readable):
         if lost:
             self._settler.note(self, origin, lost)
 
-    def put_right(self, origin: str, keys: Iterable[Key]) -> None:
+    def put_right(self, origin: str, keys: Iterable[Key]) -> bool:
         """Send the newest values of some attributes to one follower, whose edits of them crossed.
 
-        No values say in which order roots are, and what a model is that the follower may have
-        dropped: there it pulls again.
-
+        :returns: false when others use the document for longer than this waits.
         :raises UnknownDocument: the document was deleted meanwhile.
         """
-        with self._steady() as wire:
+        if not self.channel.has(origin):
+            return True  # it pulls when it comes back
+        with self._steady_soon() as wire:
+            if wire is None:
+                return False
             number = self._history.number(self.seq)
             self._history.told(origin, keys, number)
-            if any(is_structural(wire, key) for key in keys):
-                return self.channel.publish(pull_entry(self.seq, origin))
-            newest = run_blocking(wire.newest, keys)
-            self.channel.publish(value_entry(self.seq, number, newest, origin))
+            self.channel.publish(newest_entry(wire, keys, self.seq, number, origin))
+            return True

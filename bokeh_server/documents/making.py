@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from bokeh_server.blocking import run_sized
+from bokeh_server.blocking import run_blocking, run_sized
 from bokeh_server.channels import Entry
 from bokeh_server.documents.answers import Answer, Missing
 from bokeh_server.documents.committer import UNWRITTEN, Pending
-from bokeh_server.documents.feed import change_entry, message_entry
+from bokeh_server.documents.feed import change_entry, message_entry, pull_entry, value_entry
 from bokeh_server.documents.history import ANYTHING, ROOTS, Edit, Key
 from bokeh_server.documents.memory import Undo
 from bokeh_server.errors import ServerFault, TitleTaken, TooLarge
@@ -22,9 +23,9 @@ __all__ = [
     "Unchanged",
     "answer_of",
     "entries_of",
-    "is_structural",
     "keys_of",
     "mistaken",
+    "newest_entry",
     "title_taken",
     "too_large",
     "way_back",
@@ -122,7 +123,22 @@ def way_back(pending: Pending, seq: int) -> tuple[Undo | None, int]:
     return (cargo.undo if sound and isinstance(cargo, Cargo) else None), head
 
 
-def is_structural(wire: WireDocument, key: Key) -> bool:
+def newest_entry(
+    wire: WireDocument, keys: Iterable[Key], seq: int, number: float, only: str
+) -> Entry:
+    """The entry that tells one follower the newest values of some attributes.
+
+    No values say in which order roots are, and what a model is that the follower may have
+    dropped: there it pulls again.
+
+    :param number: what it has seen after it.
+    """
+    if any(_is_structural(wire, key) for key in keys):
+        return pull_entry(seq, only)
+    return value_entry(seq, number, run_blocking(wire.newest, keys), only)
+
+
+def _is_structural(wire: WireDocument, key: Key) -> bool:
     """Whether an attribute holds models, or is the list of roots, or all there is."""
     model = wire.models.get(key[0])
     return key in (ROOTS, ANYTHING) or (model is not None and bool(model.refs(key[1])))

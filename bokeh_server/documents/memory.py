@@ -35,6 +35,9 @@ __all__ = ["Memory", "Notify", "Undo"]
 #: how long to leave a document alone when its snapshot could not be written.
 RETRY_SECONDS = 60.0
 
+#: what is done for one document after the other waits no longer for any of them.
+PATIENCE_SECONDS = 0.1
+
 #: the WebSocket close codes of a document that was deleted, and of one to be pulled again.
 DELETED, PULL_AGAIN = 4004, 4001
 
@@ -179,6 +182,21 @@ class Memory(ABC):
             while self.stale:
                 wire = self._fresh()
             yield wire
+
+    @contextmanager
+    def _steady_soon(self) -> Iterator[WireDocument | None]:
+        """As :meth:`_steady`, or ``None`` when others use the document for long."""
+        if not self._lock.acquire(timeout=PATIENCE_SECONDS):
+            yield None
+            return
+        try:
+            if self._underway.wait(PATIENCE_SECONDS):
+                with self._steady() as wire:
+                    yield wire
+            else:
+                yield None
+        finally:
+            self._lock.release()
 
     def _load(self) -> None:
         self._refused.clear()

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from bokeh_server.documents.history import Key
 from bokeh_server.documents.worker import Worker
-from bokeh_server.errors import BokehServerError
+from bokeh_server.errors import BokehServerError, ServerFault
 
 __all__ = ["Settler"]
 
@@ -22,13 +22,18 @@ log = logging.getLogger(__name__)
 
 #: one that appends rows without a pause is told them all the same, so often.
 PATIENCE_SECONDS = 1.0
+#: how long until another try where the database failed, or somebody held the document.
+RETRY_SECONDS = 0.5
 
 
 class Unsettled(Protocol):
     """A document of which a sender may show something else than is stored."""
 
-    def put_right(self, origin: str, keys: Iterable[Key]) -> None:
-        """Send the newest values of ``keys`` to one follower."""
+    def put_right(self, origin: str, keys: Iterable[Key]) -> bool:
+        """Send the newest values of ``keys`` to one follower.
+
+        :returns: false when that has to be tried again, as others are busy with the document.
+        """
 
 
 class _Due:
@@ -93,12 +98,28 @@ class Settler(Worker):
     def settle(self) -> None:
         """Put right whose time has come."""
         for (document, origin), due in self._next():
-            try:
-                document.put_right(origin, due.keys)
-            except BokehServerError as error:
-                log.info("%s", error)
-            except Exception:
-                log.exception("putting a sender right failed")
+            if not self._put_right(document, origin, due.keys):
+                self._again(document, origin, due.keys)
+
+    def _put_right(self, document: Unsettled, origin: str, keys: Iterable[Key]) -> bool:
+        try:
+            return document.put_right(origin, keys)
+        except ServerFault as error:
+            log.info("%s", error)
+            return False
+        except BokehServerError as error:
+            log.info("%s", error)
+        except Exception:
+            log.exception("putting a sender right failed")
+        return True
+
+    def _again(self, document: Unsettled, origin: str, keys: Iterable[Key]) -> None:
+        now = self._clock()
+        with self._wakeup:
+            # What was noted meanwhile goes with it.
+            due = self._due.setdefault((document, origin), _Due(now + RETRY_SECONDS))
+            due.keys.update(keys)
+            due.at = max(due.at, now + RETRY_SECONDS)
 
     def _next(self) -> list[tuple[tuple[Unsettled, str], _Due]]:
         with self._wakeup:
