@@ -13,7 +13,7 @@ import bokeh.io.doc
 import orjson
 from bokeh.core.property.wrappers import PropertyValueContainer
 from bokeh.core.serialization import Buffer, DeserializationError, Deserializer, Serialized
-from bokeh.document import Document
+from bokeh.document import DEFAULT_TITLE, Document
 from bokeh.document.events import DocumentPatchedEvent
 from bokeh.events import ModelEvent  # importing it registers the events of browsers
 from bokeh.model import Model
@@ -53,8 +53,10 @@ def merge_content(
     decoder = Deserializer(list(local.values()), setter=link.setter)
     decoded = _decode(decoder, [_pairs(updates), roots], buffers)
     if only is None:
+        _keep_title(link, content["title"])
         _note_extras(link, content)
-        _merge_roots(link, decoded[1], content.get("title"))
+        _merge_roots(link, decoded[1])
+        _set_title(link, content["title"])
         _learn(link, seen)
     return _set_all(link, local, [*unset, *decoded[0]])
 
@@ -218,7 +220,8 @@ def _apply_event(link: Link, event: dict[str, Any]) -> None:
         # Bokeh overlooks callbacks that were added when the model was in the document already
         message.model._update_event_callbacks()
     if kind == "TitleChanged":
-        link.title = event["title"]
+        _set_title(link, event["title"])
+        return
     if isinstance(model, Model):
         if kind == "ModelChanged":
             if not link.touches(model.id, event["attr"]):
@@ -243,7 +246,7 @@ def _set_columns(link: Link, model: Model, event: dict[str, Any]) -> None:
     _set(link, model, "data", data)
 
 
-def _merge_roots(link: Link, stored: list[Model], title: Any) -> None:
+def _merge_roots(link: Link, stored: list[Model]) -> None:
     document = link.document
     waiting = link.pending.roots
     added = [change.model for change in waiting if change.kind == "RootAdded"]
@@ -251,9 +254,18 @@ def _merge_roots(link: Link, stored: list[Model], title: Any) -> None:
     target = [model for model in stored if model not in removed or model in added]
     target += [model for model in document.roots if model in added and model not in target]
     _set_roots(document, link, target)
-    if isinstance(title, str) and title != link.title:
-        link.title = title
-        document.set_title(title, link.setter)
+
+
+def _keep_title(link: Link, stored: str) -> None:
+    """Where the stored document has no title, one that was given here is yet to be stored."""
+    if not link.synced and stored == DEFAULT_TITLE != link.document.title:
+        with link.lock:
+            link.pending.title = True
+
+
+def _set_title(link: Link, title: str) -> None:
+    if not link.titled and title != link.document.title:
+        link.document.set_title(title, link.setter)
 
 
 def _set_roots(document: Document, link: Link, target: list[Model]) -> None:

@@ -34,9 +34,8 @@ def _content_batch(link: Link) -> Batch:
     document = link.document
     make_unique(document, link.knows)
     encoder = Encoder()
-    title = document.title if link.pending.title or link.synced else link.title
     parts = document_parts(document, encoder.encode)
-    content = {"doc": {**parts, "title": title, "roots": encoder.encode(document.roots)}}
+    content = {"doc": {**parts, "title": document.title, "roots": encoder.encode(document.roots)}}
     body = encoder.pack(content)
     link.extras = extras(link)
     link.take()

@@ -59,7 +59,7 @@ class Link:
     :ivar known: the models that the server has, by id.
     :ivar seq: the last change of the stored document that is known of here.
     :ivar complete: whether the local document contains all changes up to that.
-    :ivar title: the stored document's title.
+    :ivar title: under which the stored document is listed, which is not Bokeh's title of it.
     :ivar loose: ids of models that were stored while they were in no document.
     :ivar extras: what no event tells of, as it was last sent.
     :ivar lock: held while what waits is noted or taken; never while anything is sent.
@@ -127,6 +127,11 @@ class Link:
     def touches(self, model_id: str, attribute: str) -> bool:
         """Whether this attribute has a local value that is not stored."""
         return any(each.touches(model_id, attribute) for each in self._waiting())
+
+    @property
+    def titled(self) -> bool:
+        """Whether Bokeh's title was set here and is not stored."""
+        return any(each.title for each in self._waiting())
 
     def collapse(self, model: Model) -> None:
         """Send all columns of a source if any of its changes waits."""

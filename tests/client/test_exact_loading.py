@@ -29,7 +29,7 @@ def shared(session: Session, other: Session) -> tuple[Any, Any]:
     """A source and a range, stored by one script and loaded by another."""
     mine, theirs = Document(), Document()
     mine.add_root(ColumnDataSource({"y": Y}))
-    mine.add_root(Range1d(0, 1, tags=[1, 0.0, (1, 2)]))
+    mine.add_root(Range1d(start=0, end=1, tags=[1, 0.0, (1, 2)]))
     other.use_doc(docid=session.use_doc(f"exact {time.monotonic_ns()}"))
     session.store_document(mine)
     other.load_document(theirs)

@@ -34,7 +34,7 @@ def current() -> Session:
 
 def stored(oracle: OracleServer) -> dict[str, Document]:
     """What is stored, by title."""
-    return {each.document.title: each.document for each in oracle.documents.values()}
+    return {each.title: each.document for each in oracle.documents.values()}
 
 
 def made(session: Session, title: str) -> tuple[Document, Slider]:

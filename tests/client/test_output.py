@@ -141,7 +141,8 @@ def test_push_elsewhere(connect: Connect, oracle: OracleServer) -> None:
     session, document = connect("named"), Document(title="any")
     document.add_root(figure())
     push(session, document)
-    assert oracle.only().title == "named"
+    assert oracle.only().title == "any"
+    assert [each.title for each in oracle.documents.values()] == ["named"]
 
 
 def test_reset(connect: Connect, opened: list[str]) -> None:

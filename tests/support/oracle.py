@@ -37,7 +37,8 @@ class StoredDocument:
     """One document as Bokeh itself would keep it."""
 
     def __init__(self, title: str) -> None:
-        self.document = Document(title=title)
+        self.title = title
+        self.document = Document()
         self.seq = 0
         self.keys: dict[str, int] = {}
 
@@ -84,7 +85,7 @@ class OracleServer:
 
     def _titles(self, method: str, options: dict[str, Any]) -> Answer:
         title = options["params"]["title"] if method == "GET" else options["json"]["title"]
-        found = [key for key, each in self.documents.items() if each.document.title == title]
+        found = [key for key, each in self.documents.items() if each.title == title]
         if method == "GET":
             if not found:
                 raise UnknownDocument("find this document", "you have none of this title")
@@ -99,7 +100,7 @@ class OracleServer:
         stored = self.documents[docid]
         return {
             "docid": docid,
-            "title": stored.document.title,
+            "title": stored.title,
             "seq": stored.seq,
             "roots": [root.id for root in stored.document.roots],
         }
