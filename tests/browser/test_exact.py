@@ -14,10 +14,18 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from playwright.sync_api import Browser, Page
 from protocol.page_patches import PagePatch, page_patches
-from protocol.sender_operations import Operation, Workbench, documents, operations
+from protocol.sender_operations import (
+    Operation,
+    Workbench,
+    documents,
+    operations,
+    with_data_models,
+)
 from protocol.trials import Trial
 
 from support.wire_trees import from_page, read_tree, to_page
+
+__all__ = ["with_data_models"]
 
 #: `scripts/oracle` asks for more.
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "320"))

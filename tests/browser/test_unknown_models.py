@@ -14,6 +14,7 @@ from bokeh.models import ColumnDataSource, CustomJS, Div
 from playwright.sync_api import BrowserContext, Page, Route
 
 from support.browser import Api, wait_live, wait_until
+from support.data_models import data_models
 
 pytestmark = pytest.mark.browser
 
@@ -37,6 +38,9 @@ class Gauge(DataModel):
 
     level = Float(default=1.0)
     label = Instance(Div)
+
+
+with_data_models = data_models(Gauge)
 
 
 def value_of(page: Page, name: str, attr: str) -> Callable[[], object]:

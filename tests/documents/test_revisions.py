@@ -17,7 +17,13 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from protocol.bokeh_documents import Sender, apply, assert_same, from_json
 from protocol.bokeh_documents import doc_json as json_of
-from protocol.sender_operations import Operation, Workbench, documents, operations
+from protocol.sender_operations import (
+    Operation,
+    Workbench,
+    documents,
+    operations,
+    with_data_models,
+)
 
 from bokeh_server.documents import Engine, Limits, LiveDocument
 from bokeh_server.errors import (
@@ -30,6 +36,8 @@ from bokeh_server.errors import (
 from bokeh_server.protocol import Patch, parse_patch
 from bokeh_server.storage import Store
 from support.documents import TestFollower, doc_json, run_together, set_value, stream
+
+__all__ = ["with_data_models"]
 
 quick = settings(
     max_examples=int(os.environ.get("REVISION_EXAMPLES", "25")),

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from bokeh.core.properties import Any as AnyValue
-from bokeh.core.properties import Dict, Float, Instance, List, String, expr
+from bokeh.core.properties import AnyRef, Dict, Float, Instance, List, String, expr
 from bokeh.document import Document
 from bokeh.layouts import column, gridplot, row
 from bokeh.model import DataModel, Model
@@ -42,7 +41,9 @@ from bokeh.transform import factor_cmap, jitter
 from hypothesis import strategies as st
 from protocol.value_strategies import Known, columns, filled, models, numbers, values, words
 
-__all__ = ["Operation", "Workbench", "documents", "operations"]
+from support.data_models import data_models
+
+__all__ = ["Operation", "Workbench", "documents", "operations", "with_data_models"]
 
 
 class Workbench(Document):
@@ -64,9 +65,9 @@ class Experiment(DataModel):
     """A data model of the user's, which the server never heard of."""
 
     gain = Float(default=1.0)
-    note = AnyValue()
+    note = AnyRef()
     parts = List(Instance(Model), default=[])
-    by_name = Dict(String, AnyValue, default={})
+    by_name = Dict(String, AnyRef, default={})
 
 
 class Measurement(Experiment):
@@ -79,13 +80,16 @@ class Board(DataModel):
     """Stands for a plot, which has so many defaults that Bokeh needs 10 ms to read one."""
 
     renderers = List(Instance(Model), default=[])
-    x_range = AnyValue()
+    x_range = AnyRef()
 
 
 class Shelf(DataModel):
     """Stands for a layout."""
 
     children = List(Instance(Model), default=[])
+
+
+with_data_models = data_models(Experiment, Measurement, Board, Shelf)
 
 
 def make_source(data: dict[str, Any]) -> ColumnDataSource:

@@ -9,8 +9,16 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from protocol.page_patches import PagePatch, page_patches
-from protocol.sender_operations import Operation, Workbench, documents, operations
+from protocol.sender_operations import (
+    Operation,
+    Workbench,
+    documents,
+    operations,
+    with_data_models,
+)
 from protocol.trials import Trial
+
+__all__ = ["with_data_models"]
 
 #: `scripts/oracle` asks for more.
 EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "300"))
