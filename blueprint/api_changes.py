@@ -33,9 +33,6 @@ __all__ = ["add_routes"]
 _MOST_CHANGES = 1000
 #: most bytes of stored changes in one answer, unless its first has more.
 _MOST_BYTES = 4 * 1024 * 1024
-#: so many groups of changes are told at once; fewer where many changes make few groups.
-_MOST_GROUPS = 40
-_MOST_PAGES = 5
 
 
 def add_routes(blueprint: Blueprint) -> None:
@@ -167,42 +164,28 @@ def _history(docid: str) -> Response:
     readable(docid)
     after = integer_argument("after", 0, most=MOST_SEQ)
     before = integer_argument("before", MOST_SEQ, most=MOST_SEQ)
+    choice_argument("order", ("newest",))
+    limit = integer_argument("limit", _MOST_CHANGES, most=_MOST_CHANGES)
     span = current_state().engine.span(docid)
+    _demand_kept(docid, after, before, span)
     tag = f"{span.head}-{span.oldest}-{span.first_change}"
     if request.if_none_match.contains_weak(tag):
         return _kept(Response(status=304), tag)
-    groups, more = _told(docid, after, before)
+    state = current_state()
+    groups, more = state.teller.tell(
+        state.engine.open(docid),
+        state.store.changes,
+        max(after + 1, span.first_change),
+        min(before - 1, span.head),
+    )
     answer = jsonify(
         seq=span.head,
         oldest=span.first_change,
         oldest_revision=span.oldest,
-        more=more,
-        groups=[_group_json(group) for group in reversed(groups)],
+        more=more or len(groups) > limit,
+        groups=[_group_json(group) for group in groups[::-1][:limit]],
     )
     return _kept(answer, tag)
-
-
-def _told(docid: str, after: int, before: int) -> tuple[list[Group], bool]:
-    """The last changes within bounds, in groups, and whether there are earlier ones."""
-    from bokeh_server.documents import describe, join
-
-    state = current_state()
-    document = state.engine.open(docid)
-
-    def page(before: int) -> tuple[list[ChangeRecord], bool]:
-        return state.store.changes.page(
-            docid, after, limit=_MOST_CHANGES, size=_MOST_BYTES, before=before, newest=True
-        )
-
-    groups: list[Group] = []
-    for _ in range(_MOST_PAGES):
-        records, more = run_blocking(page, before)
-        groups = join(describe(records[::-1], document.labels), groups)
-        if not more or len(groups) > _MOST_GROUPS:
-            break
-        before = records[-1].seq
-    # The earliest may go on in what was not read; it is told with that.
-    return (groups[1:] if more and len(groups) > 1 else groups), more
 
 
 def _kept(answer: Response, tag: str) -> Response:

@@ -13,6 +13,7 @@ from flask import current_app
 
 from bokeh_server.blueprint.schema import BokehSchema
 from bokeh_server.blueprint.secret import load_secret
+from bokeh_server.blueprint.telling import Teller
 from bokeh_server.errors import ServerFault
 
 if TYPE_CHECKING:
@@ -84,6 +85,11 @@ class State:
     def assets(self) -> Assets:
         """Scripts and styles as they are delivered."""
         return self._part("assets", self._find_assets)
+
+    @property
+    def teller(self) -> Teller:
+        """What logs say in plain words."""
+        return self._part("teller", Teller)
 
     def _part(self, name: str, make: Callable[[], T]) -> T:
         part = self._parts.get(name)

@@ -105,12 +105,11 @@ def test_the_log_is_read_both_ways(client: FlaskClient, docid: str) -> None:
     ],
 )  # fmt: skip
 def test_bad_bounds_are_refused(client: FlaskClient, docid: str, query: dict[str, str]) -> None:
-    """What is no number is said to be none, in the log and its words."""
+    """What is no number, or no order, is said to be none, in the log and its words."""
     answer = client.get(path(docid, "changes", **query))
     assert answer.status_code == 400
     assert answer.get_json()["error"] == "bad_request"
-    if set(query) <= {"after", "before"}:
-        assert client.get(path(docid, "history", **query)).status_code == 400
+    assert client.get(path(docid, "history", **query)).status_code == 400
 
 
 def test_the_log_packed(client: FlaskClient, docid: str) -> None:
@@ -143,6 +142,8 @@ def test_a_reader_is_told_what_is_no_longer_kept(
     )
     assert client.get(path(docid, "changes", after=4, order="newest")).status_code == 410
     assert client.get(path(docid, "changes", after=9)).status_code == 410
+    assert client.get(path(docid, "history", after=4)).status_code == 410
+    assert client.get(path(docid, "history", after=10)).status_code == 200
     assert client.get(path(docid, "changes", after=4, before=5)).status_code == 200
     for fine in ({}, {"after": 10}, {"order": "newest"}):
         value = client.get(path(docid, "changes", **fine)).get_json()
@@ -444,6 +445,14 @@ def test_the_history_in_plain_words(
     assert [each[1] for each in told(client, docid, after=11)] == [13, 12]
 
 
+def test_a_few_groups_of_a_history(client: FlaskClient, docid: str) -> None:
+    """``limit`` gives the newest groups, and says that there are more."""
+    titled(client, docid, 3)
+    whole = client.get(path(docid, "history")).get_json()["groups"]
+    some = client.get(path(docid, "history", limit=1, order="newest")).get_json()
+    assert (some["groups"], some["more"]) == (whole[:1], True)
+
+
 def test_the_history_is_asked_again_cheaply(client: FlaskClient, docid: str) -> None:
     """An open page asks every few seconds; nothing new costs nothing."""
     answer = client.get(path(docid, "history"))
@@ -458,8 +467,8 @@ def test_a_long_history_is_told_in_pages(
     client: FlaskClient, docid: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No change is told twice and none is left out, whatever the pages."""
-    monkeypatch.setattr("bokeh_server.blueprint.api_changes._MOST_GROUPS", 3)
-    monkeypatch.setattr("bokeh_server.blueprint.api_changes._MOST_CHANGES", 4)
+    monkeypatch.setattr("bokeh_server.blueprint.telling.MOST_GROUPS", 3)
+    monkeypatch.setattr("bokeh_server.blueprint.telling.STRETCHES", (4, 1))
     plot = client.get(f"/bokeh/bb/{docid}/Figure/").get_json()[0]["id"]
     for number in range(2, 31):
         attr = ("width", "height")[number // 5 % 2]
