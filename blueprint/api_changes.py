@@ -141,7 +141,7 @@ def _inline(head: dict[str, Any], records: Sequence[ChangeRecord]) -> bytes:
 
 def _change_json(record: ChangeRecord) -> bytes:
     content, buffers = unpack(record.body, "a stored change")
-    # Both are objects, and become one; what is stored may be nested too deep to be parsed.
+    # Both are objects, and become one: what orjson reads may be nested too deep for it to write.
     events = inline_buffers(content, buffers).strip()
     return orjson.dumps(_signed(record))[:-1] + b"," + events[1:]
 
