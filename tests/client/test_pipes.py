@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -166,15 +167,65 @@ def test_ctrl_c_leaves_no_answer_to_the_next(
         assert values_stored(session) == list(range(1, 12))
 
 
-def test_a_forked_process_has_its_own(session: Session) -> None:
-    """A child that goes on with the loop opens its own connection and leaves its parent's alone."""
-    with stored(session, "forked") as (_, slider):
-        store(session, slider, range(1, 6))
-        pipe = session._pipes._pipes[str(session.docid)]
-        pipe._process = os.getpid() + 1  # as in a child
-        store(session, slider, range(6, 9))
-        assert session._pipes._pipes.get(str(session.docid)) is not pipe
-        assert values_stored(session) == list(range(1, 9))
+FORKING = """
+import os, sys
+from bokeh.document import Document
+from bokeh_server.client import Session
+
+session = Session(root_url=sys.argv[1], configdir=os.getcwd())
+session.use_doc(docid=sys.argv[2])
+document = Document()
+session.load_document(document)
+ours, theirs = document.roots
+
+def store(slider, values):
+    for value in values:
+        slider.value = value
+        session.store_objects(slider)
+
+def local():
+    return [pipe._socket._socket.getsockname() for pipe in session._pipes._pipes.values()]
+
+store(ours, range(1, 6))
+(before,) = local()
+child = os.fork()
+if child == 0:
+    try:
+        store(theirs, range(1, 31))
+        (own,) = local()
+        os._exit(0 if own != before else 3)
+    except BaseException as error:
+        print(repr(error), file=sys.stderr, flush=True)
+        os._exit(4)
+store(ours, range(6, 36))
+_, status = os.waitpid(child, 0)
+store(ours, range(36, 41))
+assert local() == [before], "the parent lost its connection"
+session.close()
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.mark.parametrize("turn", range(3))
+def test_a_forked_process_has_its_own(session: Session, tmp_path: Path, turn: int) -> None:
+    """A child goes on while its parent does: each on its own connection, nothing is lost."""
+    session.use_doc(f"forked {turn}")
+    document, sliders = Document(), [Slider(start=0, end=100, value=0) for _ in range(2)]
+    for slider in sliders:
+        document.add_root(slider)
+    session.store_document(document)
+    program = tmp_path / "forking.py"
+    program.write_text(FORKING)
+    ran = subprocess.run(
+        [sys.executable, str(program), session.root_url, str(session.docid)],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (0, "")
+    log = session.http.get(session.http.url("doc", str(session.docid), "changes"))
+    events = [event for change in log["changes"] for event in change["events"]]
+    for slider, last in zip(sliders, (40, 30), strict=True):
+        mine = [each["new"] for each in events if each.get("model") == {"id": slider.id}]
+        assert mine == list(range(1, last + 1))
 
 
 def test_pings_are_answered_by_a_loop(tmp_path: Path) -> None:
