@@ -37,8 +37,7 @@ class Applied:
     :param corrected: what followers get instead of ``events`` and ``buffers``, because BokehJS
         would make something else of them; so has their sender, where that is a browser.
     :param reborn: an id that had been dropped came back, which older followers may still know.
-    :param undo: takes it back, when everything applied later was taken back before; ``None``
-        where that takes loading the document again.
+    :param undo: takes it back, when everything applied later was taken back before.
     """
 
     events: bytes
@@ -85,10 +84,11 @@ class Done:
         """What can be reached afterwards, where that changed."""
         return self.changes.graph
 
-    def applied(self, dropped: Iterable[str]) -> Applied:
+    def applied(self, dropped: Iterable[str], undo: Callable[[], None]) -> Applied:
         """Sum it up.
 
         :param dropped: ids of the models that could not be reached afterwards.
+        :param undo: takes it back, and has those models again.
         """
         gone = frozenset(dropped)
         return Applied(
@@ -101,8 +101,7 @@ class Done:
             dropped=gone,
             reborn=self.reborn,
             corrected=self.corrected,
-            # What could not be reached is gone, and with it more than the changes know of.
-            undo=self.changes.roll_back if self.graph is None else None,
+            undo=undo,
         )
 
 

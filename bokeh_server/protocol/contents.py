@@ -103,8 +103,10 @@ class Contents:
 
     def _remove_models(self, ids: Iterable[str], old: Mapping[str, WireModel]) -> None:
         for model_id in ids:
-            del self.models[model_id]
-        self.models.update(old)
+            if model_id in old:
+                self.models[model_id] = old[model_id]
+            else:
+                del self.models[model_id]
 
     def set_title(self, title: str, changes: Changes) -> None:
         """Set the title."""
@@ -129,12 +131,12 @@ class Contents:
         changes: Changes,
     ) -> None:
         """Set an attribute to a kept value that refers to ``refs``."""
-        old_refs, existed, old = model.refs(attr), attr in model.attributes, None
-        if existed:
+        old_refs, old_depth = model.refs(attr), model.depth
+        if attr in model.attributes:
             old = model.attributes[attr]
-            changes.undo.append(lambda: model.set(attr, old, old_refs, 0))
+            changes.undo.append(lambda: model.put_back(attr, old, old_refs, old_depth))
         else:
-            changes.undo.append(lambda: model.unset(attr))
+            changes.undo.append(lambda: model.unset(attr, old_depth))
         changes.structural |= old_refs != refs
         model.set(attr, value, refs, depth)
 

@@ -92,11 +92,23 @@ class WireModel:
             self._refs.pop(attr, None)
         self._pieces = None
 
-    def unset(self, attr: str) -> None:
-        """Forget an attribute, which then has its default."""
+    def put_back(self, attr: str, value: Any, refs: tuple[str, ...], depth: int) -> None:
+        """Take back what set an attribute that had another value.
+
+        :param depth: that of the model before.
+        """
+        self.depth = 0
+        self.set(attr, value, refs, depth)
+
+    def unset(self, attr: str, depth: int) -> None:
+        """Take back what set an attribute that had its default.
+
+        :param depth: that of the model before.
+        """
         self.attributes.pop(attr, None)
         self._refs.pop(attr, None)
         self._pieces = None
+        self.depth = depth
 
     def touch(self) -> None:
         """Note that the inside of a value has changed."""

@@ -89,6 +89,12 @@ class Memory:
         self._most_dropped = most_dropped
         self._most_retired = most_retired
 
+    def copy(self) -> Memory:
+        """Give another that remembers the same."""
+        memory = Memory(most_dropped=self._most_dropped, most_retired=self._most_retired)
+        memory.dropped, memory.retired = dict(self.dropped), dict(self.retired)
+        return memory
+
     def drop(self, model_id: str, place: Place) -> None:
         """Note that a model is gone."""
         self.dropped.pop(model_id, None)

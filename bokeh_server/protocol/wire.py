@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import orjson
@@ -259,7 +259,7 @@ class WireDocument:
 
         Patches do so themselves; this is for asking.
         """
-        gone = self._settle(self._contents.explore())
+        gone, _ = self._settle(self._contents.explore())
         self._unsaved.note(gone)
         return sorted(gone)
 
@@ -274,37 +274,60 @@ class WireDocument:
 
     def _apply_events(self, patch: Patch, schema: Schema | None) -> Applied:
         done = apply_events(patch, self._contents, self._graph, self._memory.dropped, schema)
-        dropped = self._settle(done.graph) if done.graph else []
-        return done.applied(dropped)
+        roll_back = done.changes.roll_back
+        if done.graph is None:
+            return done.applied([], roll_back)
+        dropped, put_back = self._settle(done.graph)
+        return done.applied(dropped, lambda: (put_back(), roll_back())[-1])
 
     def _replace_whole(self, doc: Any, buffers: Buffers, schema: Schema | None) -> Applied:
         return self._install(_read_checked(doc, buffers, schema))
 
     def _install(self, new: Contents) -> Applied:
-        old, self._contents = self._contents, new
-        graph = new.explore()
+        graph, old = new.explore(), self._contents
         gone = [model for model in old.models.values() if model.id not in new.models]
+        put_back = self._way_back(gone)
+        self._contents = new
         self._retire(gone, graph)
         content, buffers = self.content()
         events = b'{"events":[{"kind":"%b","doc":%b}]}' % (REPLACED.encode(), content)
         keys = frozenset({("", "roots"), ("", "title")})
         dropped = frozenset(model.id for model in gone)
         born = frozenset(new.models.keys() - old.models.keys())
-        return Applied(events, buffers, keys, True, True, [], born, dropped)
+        return Applied(events, buffers, keys, True, True, [], born, dropped, undo=put_back)
 
     def _stamped(self, applied: Applied, seq: int | None) -> Applied:
         if seq is not None:
             self.stamp(applied, seq)
         return applied
 
-    def _settle(self, graph: Graph) -> list[str]:
-        """Drop what cannot be reached, and give its ids."""
+    def _settle(self, graph: Graph) -> tuple[list[str], Callable[[], None]]:
+        """Drop what cannot be reached; give its ids, and what puts it back."""
         models, reachable = self._contents.models, set(graph.order)
         gone = [model for model in models.values() if model.id not in reachable]
+        put_back = self._way_back(gone)
         for model in gone:
             del models[model.id]
         self._retire(gone, graph)
-        return [model.id for model in gone]
+        return [model.id for model in gone], put_back
+
+    def _way_back(self, gone: list[WireModel]) -> Callable[[], None]:
+        """Give what puts models back that go, and what is known of where models stand."""
+        contents, graph, roots = self._contents, self._graph, self._placed_roots
+        models, memory = dict(contents.models) if gone else None, self._memory
+        if gone:
+            self._memory = memory.copy()
+
+        def put_back() -> None:
+            self._contents, self._graph, self._placed_roots = contents, graph, roots
+            self._memory = memory
+            if models is not None:
+                contents.models.clear()
+                contents.models.update(models)
+            # What was noted of models that were gone is lost; who is behind pulls.
+            self._stamps = Stamps()
+
+        return put_back
 
     def _retire(self, gone: list[WireModel], graph: Graph) -> None:
         for model in gone:

@@ -520,6 +520,40 @@ def test_a_failed_commit_fails_all_who_waited(
     assert bob.values() == [3]
 
 
+def test_structure_that_was_not_stored_is_taken_back(
+    live: LiveDocument, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the database: who was there reads on, and a viewer sees and gets what is stored."""
+    bob = TestFollower("bob")
+    bob.join(live)
+    live.apply(set_value(2), actor="ada")
+    before, other = live.content(), {"roots": [slider("t")], "title": "other"}
+
+    def lost(*_: object) -> Any:
+        raise StorageUnavailable("reach the database", "it is gone")
+
+    events: list[dict[str, Any]] = [
+        {"kind": "RootRemoved", "model": {"id": "p"}},
+        {"kind": "RootAdded", "model": slider("t")},
+        {"kind": "ModelChanged", "model": {"id": "s"}, "attr": "tags", "new": [slider("u")]},
+    ]
+    with monkeypatch.context() as outage:
+        outage.setattr(live._committer, "_append", lost)
+        outage.setattr(store.documents, "get", lost)
+        for event in events:
+            with pytest.raises(StorageUnavailable):
+                live.apply(Patch([event], {}), actor="ada")
+            assert live.content() == before
+        with pytest.raises(StorageUnavailable):
+            live.replace(other, {}, actor="ada")
+        assert (live.content(), live.plots()) == (before, ["p"])
+    assert live.apply(Patch(events, {}), actor="ada") == 3
+    assert bob.take()[1:] == events
+    engine = Engine(store)
+    assert engine.open(live.docid).content() == live.content()
+    engine.close()
+
+
 def test_an_unexpected_failure_is_a_fault_of_the_server(
     live: LiveDocument, monkeypatch: pytest.MonkeyPatch
 ) -> None:

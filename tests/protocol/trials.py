@@ -125,15 +125,24 @@ class Trial:
         self.judge.on_message("mine", self.heard["judge"].append)
 
     def _apply(self, content: Content, buffers: dict[str, bytes]) -> Applied | str:
-        """Apply to the wire document, or say why it cannot be, with nothing changed."""
+        """Apply to the wire document, or say why it cannot be, with nothing changed.
+
+        It is applied, taken back and applied again.
+        """
         before = self.wire.state()
         self.seq += 1
         try:
-            return self.wire.apply(parse_patch(orjson.dumps(content), buffers), seq=self.seq)
+            patch = parse_patch(orjson.dumps(content), buffers)
+            first = self.wire.apply(patch)
         except InvalidPatch as fault:
-            why = str(fault)
+            assert self.wire.state() == before
+            return str(fault)
+        assert first.undo is not None
+        first.undo()
         assert self.wire.state() == before
-        return why
+        applied = self.wire.apply(patch, seq=self.seq)
+        assert applied == first
+        return applied
 
     def _refusal_of_the_judge(
         self, content: Content, buffers: dict[str, bytes]
