@@ -117,10 +117,6 @@ class Committer(Worker):
             self._start()
             self._wakeup.notify()
 
-    def close(self) -> None:
-        """Write what waits, then stop; later changes are refused."""
-        super().close()
-
     def _run(self) -> None:
         while group := self._take():
             self._write(group)

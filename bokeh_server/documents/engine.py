@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 from bokeh_server.blocking import run_blocking
 from bokeh_server.channels import Broker
 from bokeh_server.documents.committer import Committer
+from bokeh_server.documents.following import LogFollower
 from bokeh_server.documents.housekeeping import Housekeeper
 from bokeh_server.documents.identities import Identities, Identity
 from bokeh_server.documents.limits import Limits
@@ -59,9 +60,8 @@ class Engine:
         self._watchers = Watchers()
         self._committer = Committer(store.changes.append, self.limits, self._committed)
         self._settler = Settler(self.limits.quiet_seconds)
-        self._housekeeper = Housekeeper(
-            store, self.limits, self._in_memory, self._unload, self._heard, self._gone
-        )
+        self._housekeeper = Housekeeper(store, self.limits, self._in_memory, self._unload)
+        self._follower = LogFollower(store, self.limits, self._in_memory, self._heard, self._gone)
         self._fork = ForkGuard(self._reset)
         self._unsubscribe = broker.subscribe(self._heard) if broker is not None else None
 
@@ -190,6 +190,7 @@ class Engine:
 
     def _bring_in(self, docid: str) -> LiveDocument:
         self._housekeeper.start()
+        self._follower.start()
         with self._lock:
             document = self._known.get(docid)
             if document is None or document.deleted:
@@ -263,12 +264,13 @@ class Engine:
         if seq == DELETED:
             self._gone(docid)
         elif document.hear(seq):
-            self._housekeeper.look_at(document)
+            self._follower.look_at(document)
 
     def close(self) -> None:
         """Commit what waits, write snapshots, stop the threads; the store stays open."""
         if self._unsubscribe is not None:
             self._unsubscribe()
+        self._follower.close()
         self._housekeeper.close()
         self._settler.close()
         self._committer.close()

@@ -37,6 +37,7 @@ RETRY_SECONDS = 60.0
 
 #: what is done for one document after the other waits no longer for any of them.
 PATIENCE_SECONDS = 0.1
+COMMIT_SECONDS = 1.0
 
 #: the WebSocket close codes of a document that was deleted, and of one to be pulled again.
 DELETED, PULL_AGAIN = 4004, 4001
@@ -127,11 +128,16 @@ class Memory(ABC):
         """Whether the log is known to go on after what is in memory."""
         return self._heard > self.seq and not self.deleted and self._ever_loaded
 
-    def follow_log(self) -> None:
-        """Take in what other processes have written, and tell the followers."""
-        with self._lock, self._steady() as wire:
-            self._take_missed(wire)
-            self._fresh()
+    def follow_log(self) -> bool:
+        """Take in what other processes have written, and tell the followers.
+
+        :returns: false when others use the document for long, so that it has to be tried again.
+        """
+        with self._steady_soon() as wire:
+            if wire is not None:
+                self._take_missed(wire)
+                self._fresh()
+            return wire is not None
 
     def _fresh(self) -> WireDocument:
         self.used = time.monotonic()
@@ -190,7 +196,8 @@ class Memory(ABC):
             yield None
             return
         try:
-            if self._underway.wait(PATIENCE_SECONDS):
+            # One thread commits for all documents, so this one holds nobody up by itself.
+            if self._underway.wait(COMMIT_SECONDS):
                 with self._steady() as wire:
                     yield wire
             else:

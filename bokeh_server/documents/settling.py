@@ -84,10 +84,6 @@ class Settler(Worker):
             self._start()
             self._wakeup.notify()
 
-    def close(self) -> None:
-        """Stop; who is not put right yet pulls when it connects again."""
-        super().close()
-
     def _run(self) -> None:
         while not self._closing:
             with self._wakeup:

@@ -39,7 +39,7 @@ class Worker(ABC):
         """Work until ``_closing``."""
 
     def close(self) -> None:
-        """Have the thread end, and wait for that."""
+        """Have the thread end, and wait for that; the committer writes what waits before."""
         self._fork.check()
         with self._wakeup:
             self._closing = True

@@ -356,6 +356,72 @@ def test_closing_writes_what_waits(store: Store) -> None:
     assert len(store.changes.after(live.docid, 1)) == len(stored)
 
 
+def test_followers_wait_for_no_snapshot(ready_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another process writes is shown while a large snapshot is on its way to the disk."""
+    with closing(Store.open(ready_url)) as store, closing(Store.open(ready_url)) as other:
+        here, there = Engine(store), Engine(other, limits=Limits(snapshot_changes=2))
+        live, busy = made(here), there.open(there.create("ada", "busy").docid)
+        bob, begun, ended = TestFollower("bob"), threading.Event(), threading.Event()
+        bob.join(there.open(live.docid))
+
+        def slow(*_: object) -> bool:
+            begun.set()
+            return not ended.wait(20)
+
+        monkeypatch.setattr(other.snapshots, "stage", slow)
+        busy.replace(doc_json(), {}, actor="ada")
+        busy.apply(set_value(5), actor="ada")
+        assert begun.wait(20)
+        live.apply(set_value(9), actor="ada")
+        there._heard(live.docid, live.seq)
+        wait_for(lambda: bob.values() == [9])
+        assert not ended.is_set()
+        ended.set()
+        there.close()
+        here.close()
+
+
+def test_one_document_that_is_held_keeps_up_no_other(ready_url: str) -> None:
+    """The others follow the log meanwhile, and it does when it is free again."""
+    with closing(Store.open(ready_url)) as store, closing(Store.open(ready_url)) as other:
+        here, there = Engine(store), Engine(other)
+        first, second = (here.open(here.create("ada", title).docid) for title in "ab")
+        held = there.open(first.docid)
+        ann, bob = TestFollower("ann"), TestFollower("bob")
+        ann.join(held)
+        bob.join(there.open(second.docid))
+        with Holding(held):
+            for live in (first, second):
+                live.replace(doc_json(), {}, actor="ada")
+                there._heard(live.docid, 1)
+            wait_for(bob.take)
+            assert ann.take() == []
+        wait_for(ann.take)
+        there.close()
+        here.close()
+
+
+class Holding:
+    """Another thread holds a document."""
+
+    def __init__(self, document: LiveDocument) -> None:
+        self._held, self._free = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=self._hold, args=[document])
+
+    def _hold(self, document: LiveDocument) -> None:
+        with document._lock:
+            self._held.set()
+            self._free.wait(20)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+        assert self._held.wait(20)
+
+    def __exit__(self, *_: object) -> None:
+        self._free.set()
+        self._thread.join()
+
+
 def test_a_script_that_follows_is_no_viewer_and_keeps_the_document(engine: Engine) -> None:
     """It is not counted; the document stays in memory for it as it does for a browser."""
     live = made(engine)
