@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bokeh_server.blueprint.state import current_state
@@ -11,7 +12,15 @@ from bokeh_server.permissions import SINGLE_USER, Action, Actor, Resource, decid
 if TYPE_CHECKING:
     from bokeh_server.documents import Identity
 
-__all__ = ["current_actor", "may_write", "owned", "readable", "user_name", "writable"]
+__all__ = [
+    "current_actor",
+    "may_write",
+    "owned",
+    "readable",
+    "still_writable",
+    "user_name",
+    "writable",
+]
 
 
 def current_actor() -> Actor:
@@ -29,12 +38,7 @@ def readable(docid: str) -> Identity:
 
     :raises UnknownDocument: there is none, or they may not know that there is one.
     """
-    identity = current_state().engine.identity(docid)
-    if identity is None or not decide(current_actor(), Action.READ, _resource(identity)):
-        raise UnknownDocument(
-            "open this document", "there is none of this docid", "It may have been deleted"
-        )
-    return identity
+    return _visible(current_state().engine.identity(docid), current_actor())
 
 
 def writable(docid: str) -> Identity:
@@ -43,6 +47,20 @@ def writable(docid: str) -> Identity:
     :raises Forbidden: they may only look at it.
     """
     return _demand(docid, Action.WRITE)
+
+
+def still_writable(docid: str) -> Callable[[], None]:
+    """Makes sure, at any time after this request, that its sender may still change the document.
+
+    What is known of a document is remembered for a second, so it may be asked for every message.
+    The function that is given raises as :func:`writable` does.
+    """
+    engine, actor = current_state().engine, current_actor()
+
+    def check() -> None:
+        _check(engine.identity(docid), actor, Action.WRITE)
+
+    return check
 
 
 def owned(docid: str) -> Identity:
@@ -54,10 +72,22 @@ def owned(docid: str) -> Identity:
 
 
 def _demand(docid: str, action: Action) -> Identity:
-    identity = readable(docid)
-    decision = decide(current_actor(), action, _resource(identity))
+    return _check(current_state().engine.identity(docid), current_actor(), action)
+
+
+def _check(identity: Identity | None, actor: Actor, action: Action) -> Identity:
+    found = _visible(identity, actor)
+    decision = decide(actor, action, _resource(found))
     if not decision:
         raise Forbidden(f"{action.value} this document", decision.reason, "Ask its owner")
+    return found
+
+
+def _visible(identity: Identity | None, actor: Actor) -> Identity:
+    if identity is None or not decide(actor, Action.READ, _resource(identity)):
+        raise UnknownDocument(
+            "open this document", "there is none of this docid", "It may have been deleted"
+        )
     return identity
 
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
 from bokeh_server.blocking import run_sized
-from bokeh_server.blueprint.access import current_actor, readable, writable
+from bokeh_server.blueprint.access import current_actor, readable, still_writable, writable
 from bokeh_server.blueprint.bodies import fingerprint_of
 from bokeh_server.blueprint.feed import FeedHandler
 from bokeh_server.blueprint.foreign import own_names
@@ -20,7 +20,7 @@ from bokeh_server.protocol.patches import parse_patch
 from bokeh_server.sockets.bokeh_handler import BokehHandler
 from bokeh_server.sockets.changes_handler import ChangesHandler
 from bokeh_server.sockets.origin import check_origin
-from bokeh_server.sockets.tickets import read_ticket
+from bokeh_server.sockets.tickets import is_session_token, read_ticket
 
 if TYPE_CHECKING:
     from bokeh_server.sockets import Connection
@@ -48,12 +48,14 @@ def _document(upgrade: Upgrade, docid: str) -> Response:
     actor = current_actor().name or ""
     options = request.args
     origin = _origin_id(options.get("origin"))
+    check = still_writable(docid)
 
     def make_handler(connection: Connection) -> BokehHandler:
         return BokehHandler(
             connection,
             document,
             right=right,
+            check=check,
             actor=actor,
             origin=origin,
             script=options.get("script") == "1",
@@ -74,7 +76,10 @@ def _changes(upgrade: Upgrade, docid: str) -> Response:
     actor = current_actor().name or ""
     origin, path = _origin_id(request.args.get("origin")), request.path
 
+    check = still_writable(docid)
+
     def append(body: bytes, key: str) -> dict[str, object]:
+        check()
         content, buffers = run_sized(len(body), unpack, body, "a change")
         patch = run_sized(len(content), parse_patch, content, buffers)
         same = fingerprint_of("POST", path, body)
@@ -85,9 +90,12 @@ def _changes(upgrade: Upgrade, docid: str) -> Response:
 
 
 def _ticket(upgrade: Upgrade, docid: str) -> Ticket | None:
-    """The ticket that came with the request, which must be one for this document."""
+    """The ticket that came with the request, which must be one for this document.
+
+    Bokeh's own client, which is no browser, always offers a token that it made itself.
+    """
     token = upgrade.handshake.token
-    if token is None:
+    if token is None or (upgrade.handshake.origin is None and is_session_token(token)):
         return None
     ticket = read_ticket(current_state().secret, token)
     if ticket.docid != docid:

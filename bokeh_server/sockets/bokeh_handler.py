@@ -46,6 +46,7 @@ class BokehHandler:
 
     :param right: who may only read is answered as if it had written, for BokehJS sends
         what it computes by itself; nothing of it is kept.
+    :param check: called before every change; raises when it may no longer be made.
     :param actor: the user's name, for the log.
     :param origin: the name under which it sends changes, which it does not get back.
     :param script: it is a script, not a browser.
@@ -55,6 +56,7 @@ class BokehHandler:
 
     __slots__ = (
         "_actor",
+        "_check",
         "_connection",
         "_follows",
         "_inline",
@@ -77,6 +79,7 @@ class BokehHandler:
         inline: bool = False,
         ranges: bool = False,
         limits: Limits | None = None,
+        check: Callable[[], None] = lambda: None,
     ) -> None:
         connection.origin = origin or secrets.token_hex(8)
         connection.is_script = script
@@ -84,6 +87,7 @@ class BokehHandler:
         self._source = source
         self._right = right
         self._actor = actor
+        self._check = check
         self._inline = inline
         self._ranges = ranges
         self._limits = limits or connection.limits
@@ -171,6 +175,7 @@ class BokehHandler:
     def _patch(self, message: Message) -> None:
         seq = None
         if self._right == "write":
+            self._check()
             seq = self._source.apply(
                 run_sized(len(message.content), parse_patch, message.content, message.buffers),
                 actor=self._actor,
@@ -185,6 +190,7 @@ class BokehHandler:
         if self._right != "write":
             text = "Could not replace the document: you may only read it."
             return self._connection.send(error(message.msgid, text))
+        self._check()
         seq = self._source.replace(
             _doc(message),
             message.buffers,

@@ -16,7 +16,7 @@ import pytest
 from bokeh_server.channels import Channel, Entry
 from bokeh_server.documents import Engine, LiveDocument
 from bokeh_server.documents.limits import Limits as EngineLimits
-from bokeh_server.errors import StorageFull
+from bokeh_server.errors import Forbidden, StorageFull
 from bokeh_server.protocol import Message, Patch, encode_body, text_frame
 from bokeh_server.sockets import BokehHandler, Limits, SocketLoop, plain_transport
 from bokeh_server.storage import Store
@@ -519,3 +519,22 @@ def test_hundreds_of_viewers_get_every_change(loop: SocketLoop) -> None:
     for client in clients:
         assert [int(client.read().payload) for _ in range(100)] == list(range(1, 101))
         client.sock.close()
+
+
+def test_whoever_may_write_no_more(connect: Connect, live: LiveDocument) -> None:
+    """The right is asked for at every change; one that is refused changes nothing."""
+    allowed = [True]
+
+    def check() -> None:
+        if not allowed[0]:
+            raise Forbidden("write this document", "it is not yours any more")
+
+    client = connect(check=check)
+    assert client.patch(5)[0] == "OK"
+    allowed[0] = False
+    before = live.seq
+    assert client.patch(6)[0] == "ERROR"
+    assert client.ask("PUSH-DOC", {"doc": doc_json()})[0] == "ERROR"
+    assert live.seq == before
+    allowed[0] = True
+    assert client.patch(7)[0] == "OK"
