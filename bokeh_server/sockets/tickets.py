@@ -17,7 +17,7 @@ from typing import Any, Literal, cast
 
 from bokeh_server.errors import NotAuthenticated
 
-__all__ = ["Kind", "Right", "Ticket", "mint_ticket", "read_ticket"]
+__all__ = ["Kind", "Right", "Ticket", "is_session_token", "mint_ticket", "read_ticket"]
 
 Right = Literal["read", "write"]
 Kind = Literal["page", "embed"]
@@ -73,6 +73,17 @@ def read_ticket(secret: bytes, token: str) -> Ticket:
     if time.time() >= ticket.expiry:
         raise _refused("it has expired")
     return ticket
+
+
+def is_session_token(token: str) -> bool:
+    """Whether it is one that Bokeh's client in Python made for itself, and never a ticket."""
+    if len(token) > MAX_LENGTH or not token.isascii():
+        return False
+    try:
+        payload = _payload(token.partition(".")[0])
+    except NotAuthenticated:
+        return False
+    return "session_id" in payload and not payload.keys() & {"right", "kind"}
 
 
 def _payload(text: str) -> dict[str, Any]:
