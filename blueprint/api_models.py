@@ -74,7 +74,23 @@ def _set(docid: str, typename: str, modelid: str) -> Response:
 def _upsert(docid: str) -> Response:
     writable(docid)
     models, weight = read_json()
-    return _edit(docid, lambda wire: upsert_events(models, wire.models), weight)
+
+    def plan(wire: WireDocument) -> list[Event]:
+        events = upsert_events(models, wire.models)
+        for model in models:
+            _check_same_type(wire.type_of(model["id"]), model)
+        return events
+
+    return _edit(docid, plan, weight)
+
+
+def _check_same_type(found: str | None, model: Event) -> None:
+    if found not in (None, model["name"]):
+        raise Conflict(
+            f"store the {model['name'][:80]} {model['id'][:80]}",
+            f"the document has a {found} of this id",
+            "Give the new model another id",
+        )
 
 
 def _remove(docid: str, typename: str, modelid: str) -> Response:

@@ -233,6 +233,8 @@ def test_models_are_stored_in_bulk(client: FlaskClient, docid: str) -> None:
     answer = client.post(f"/bokeh/bb/{docid}/bulkupsert", json=[title, known, div])
     assert answer.status_code == 200, answer.get_json()
     assert client.get(f"/bokeh/bb/{docid}/Title/new-title/").get_json() == title
+    other = client.post(f"/bokeh/bb/{docid}/bulkupsert", json=[{**title, "name": "Div"}])
+    assert (other.status_code, other.get_json()["error"]) == (409, "conflict")
     assert client.get(f"/bokeh/doc/{docid}/").get_json()["roots"] == [plot["id"], "new-div"]
 
 
