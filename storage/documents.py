@@ -115,6 +115,13 @@ class DocumentStore:
         with self._database.read(f"look up document {docid}") as connection:
             return _get(connection, docid)
 
+    def after(self, docid: str) -> DocumentRecord | None:
+        """The next document in the order of ids, ``""`` being before the first."""
+        query = _records().where(Document.id > docid).order_by(Document.id).limit(1)
+        with self._database.read("look for documents") as connection:
+            row = connection.execute(query).one_or_none()
+        return None if row is None else _record(row)
+
     def list(self, owner: str | None = None) -> list[DocumentRecord]:
         """The owner's documents, or everybody's; the last changed first."""
         query = _records().order_by(Document.changed.desc(), Document.id)
@@ -136,19 +143,6 @@ class DocumentStore:
                 rows = connection.execute(columns.where(Document.id.in_(some)))
                 found.update((row[0], (row[1], row[2])) for row in rows)
         return found
-
-    def rename(self, docid: str, title: str) -> DocumentRecord:
-        """Give a document another title, without a change in its log.
-
-        :raises UnknownDocument: there is no such document.
-        :raises TitleTaken: the owner has another document of this title.
-        """
-        check_title(title)
-        with self._database.write(f"rename document {docid}") as connection:
-            try:
-                return _set(connection, docid, title=title)
-            except IntegrityError as error:
-                raise _taken(title) from error
 
     def delete(self, docid: str) -> None:
         """Delete a document, its changes and its snapshots for good.
@@ -244,15 +238,11 @@ def _unknown(docid: str) -> UnknownDocument:
     )
 
 
-def _taken(title: str) -> TitleTaken:
-    return TitleTaken(
-        f"name a document {title!r}",
-        "its owner has another document of this title",
-        "Choose another title, or delete that document",
-    )
-
-
 def _why_not(error: IntegrityError, docid: str, title: str) -> Conflict:
     if "title" in str(error.orig):
-        return _taken(title)
+        return TitleTaken(
+            f"name a document {title!r}",
+            "its owner has another document of this title",
+            "Choose another title, or delete that document",
+        )
     return Conflict(f"create document {docid}", "there is a document of this id")

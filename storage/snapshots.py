@@ -154,6 +154,26 @@ class SnapshotStore:
             connection.execute(delete(Snapshot).where(Snapshot.docid == docid, Snapshot.seq < base))
             return base
 
+    def is_overdue(self, docid: str, up_to: int, before: datetime) -> bool:
+        """Whether a change that need not be kept is, as no snapshot holds it.
+
+        :param up_to: changes until this one need not be kept,
+        :param before: when they were made before this.
+        """
+        old = (
+            select(Change.seq)
+            .join(Document, Document.id == Change.docid)
+            .where(
+                Change.docid == docid,
+                Change.seq > Document.snapshot_seq,
+                Change.seq <= up_to,
+                Change.at < before,
+            )
+            .limit(1)
+        )
+        with self._database.read(f"look at document {docid}") as connection:
+            return connection.execute(old).one_or_none() is not None
+
     def sweep(self, docid: str, limit: int) -> int:
         """Drop parts that no snapshot spans any more, and bytes that no part has.
 

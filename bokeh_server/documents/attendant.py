@@ -70,7 +70,7 @@ class Attendant(Worker):
     def _run(self) -> None:
         while not self._closing:
             for document in self._next():
-                self._attempt(self._mind, document)
+                self._attempt(document, self._mind)
             if self._clock.strikes():
                 self._look_round()
 
@@ -81,7 +81,7 @@ class Attendant(Worker):
             errands, self._errands = self._errands, {}
             return list(errands)
 
-    def _attempt(self, action: Callable[[LiveDocument], None], document: LiveDocument) -> None:
+    def _attempt(self, document: LiveDocument, action: Callable[[LiveDocument], None]) -> None:
         if self._closing:
             return
         try:

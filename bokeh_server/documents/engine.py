@@ -60,7 +60,9 @@ class Engine:
         self._watchers = Watchers()
         self._committer = Committer(store.changes.append, self.limits, self._committed)
         self._settler = Settler(self.limits.quiet_seconds)
-        self._housekeeper = Housekeeper(store, self.limits, self._in_memory, self._unload)
+        self._housekeeper = Housekeeper(
+            store, self.limits, self._in_memory, self._unload, self._bring_in
+        )
         self._follower = LogFollower(store, self.limits, self._in_memory, self._heard, self._gone)
         self._fork = ForkGuard(self._reset)
         self._unsubscribe = broker.subscribe(self._heard) if broker is not None else None
@@ -98,6 +100,7 @@ class Engine:
         Cheap, for every request; what another process changes is seen a second later.
         """
         self._fork.check()
+        self._housekeeper.start()
         return self._identities.get(docid)
 
     def list(self, owner: str | None = None) -> list[DocumentRecord]:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from bokeh_server.blocking import run_blocking
-from bokeh_server.documents.attendant import Attendant
+from bokeh_server.documents.attendant import Attendant, Clock
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.live import LiveDocument
-from bokeh_server.storage import Store
+from bokeh_server.errors import BokehServerError
+from bokeh_server.storage import DocumentRecord, Store
 
 __all__ = ["Housekeeper"]
+
+log = logging.getLogger(__name__)
 
 
 class Housekeeper(Attendant):
@@ -20,6 +24,7 @@ class Housekeeper(Attendant):
 
     :param loaded: gives the documents in memory.
     :param unload: takes one out of memory when it is still idle.
+    :param bring_in: gives a document, loaded if need be.
     """
 
     def __init__(
@@ -28,16 +33,25 @@ class Housekeeper(Attendant):
         limits: Limits,
         loaded: Callable[[], Iterable[LiveDocument]],
         unload: Callable[[LiveDocument], None],
+        bring_in: Callable[[str], LiveDocument],
     ) -> None:
         self._store = store
         self._limits = limits
         self._loaded = loaded
         self._unload = unload
+        self._bring_in = bring_in
         super().__init__("bokeh-server-housekeeper", limits.housekeeping_seconds)
+
+    def _reset(self) -> None:
+        super()._reset()
+        self._tending = Clock(self._limits.tend_seconds)
+        self._tended = ""
 
     def _look_round(self) -> None:
         for document in list(self._loaded()):
-            self._attempt(self._inspect, document)
+            self._attempt(document, self._inspect)
+        if self._tending.strikes():
+            self._tend_next()
 
     def _mind(self, document: LiveDocument) -> None:
         if document.snapshot_due and document.snapshot():
@@ -52,15 +66,38 @@ class Housekeeper(Attendant):
                 self._compact(document)
             self._unload(document)
 
+    def _tend_next(self) -> None:
+        """Look after the next of all stored documents, for most are not in memory."""
+        try:
+            record = run_blocking(self._store.documents.after, self._tended)
+            self._tended = "" if record is None else record.docid
+            if record is not None:
+                self._tend(record)
+        except BokehServerError as error:
+            log.debug("%s", error)  # whoever writes or opens a document says so louder
+        except Exception:
+            log.exception("looking after document %s failed", self._tended)
+
+    def _tend(self, record: DocumentRecord) -> None:
+        up_to, before = self._bounds(record.seq)
+        if run_blocking(self._store.snapshots.is_overdue, record.docid, up_to, before):
+            self._bring_in(record.docid).snapshot()
+        self._forget(record.docid, record.seq)
+
     def _compact(self, document: LiveDocument) -> None:
+        if time.monotonic() - document.compacted >= self._limits.compact_seconds:
+            document.compacted = time.monotonic()
+            self._forget(document.docid, document.seq)
+
+    def _bounds(self, head: int) -> tuple[int, datetime]:
+        """Until which change and when what was made need not be kept; both have to hold."""
+        limits = self._limits
+        return head - limits.keep_changes, datetime.now(UTC) - limits.keep_time
+
+    def _forget(self, docid: str, head: int) -> None:
         """Delete the changes and snapshots that need not be kept; a little at a time."""
-        if time.monotonic() - document.compacted < self._limits.compact_seconds:
-            return
-        document.compacted = time.monotonic()
-        docid, store = document.docid, self._store
-        before = datetime.now(UTC) - self._limits.keep_time
-        up_to = document.seq - self._limits.keep_changes
-        base = run_blocking(store.snapshots.retire, docid, up_to, before)
+        store = self._store
+        base = run_blocking(store.snapshots.retire, docid, *self._bounds(head))
         self._in_slices(store.changes.forget, docid, base)
         self._in_slices(store.snapshots.sweep, docid)
 

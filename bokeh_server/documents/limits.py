@@ -30,6 +30,8 @@ class Limits:
     snapshot_seconds: float = 2.0
     #: how often what need not be kept of a document is deleted.
     compact_seconds: float = 30.0
+    #: how often the next of all stored documents is looked at for that, whether it is used or not.
+    tend_seconds: float = 10.0
     #: a document nobody follows or uses for so long leaves memory.
     idle_seconds: float = 60.0
     #: how often to look for idle documents.

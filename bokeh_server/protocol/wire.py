@@ -278,7 +278,12 @@ class WireDocument:
         if done.graph is None:
             return done.applied([], roll_back)
         dropped, put_back = self._settle(done.graph)
-        return done.applied(dropped, lambda: (put_back(), roll_back())[-1])
+
+        def undo() -> None:
+            put_back()
+            roll_back()
+
+        return done.applied(dropped, undo)
 
     def _replace_whole(self, doc: Any, buffers: Buffers, schema: Schema | None) -> Applied:
         return self._install(_read_checked(doc, buffers, schema))

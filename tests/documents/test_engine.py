@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, func, select, update
 
 from bokeh_server.channels import MemoryBroker
 from bokeh_server.documents import Engine, Limits, LiveDocument
@@ -27,7 +27,7 @@ from bokeh_server.errors import (
 )
 from bokeh_server.protocol import Patch
 from bokeh_server.storage import Snapshot, Store
-from bokeh_server.storage.tables import Change, Document
+from bokeh_server.storage.tables import Blob, Change, Document
 from support.documents import TestFollower, doc_json, run_together, set_value, stream
 
 NO_WATCH = Limits(watch_seconds=3600)
@@ -304,6 +304,38 @@ def test_a_log_that_lacks_changes_is_damaged(store: Store) -> None:
             connection.exec_driver_sql("DELETE FROM change WHERE seq = 3")
         with closing(Engine(store)) as again, pytest.raises(ServerFault, match="missing"):
             again.open(live.docid)
+
+
+def test_what_need_not_be_kept_goes_though_nobody_opens_it(store: Store) -> None:
+    """A server was killed: what it left of a document, another drops while it does other things.
+
+    That are changes that no snapshot holds, and bytes that were staged for one.
+    """
+    killed = Engine(store, limits=NO_WATCH)
+    live = made(killed)
+    for value in range(20):
+        live.apply(set_value(value), actor="ada")
+    content = live.content()
+    store.snapshots.stage(live.docid, [(b"x" * 32, b"left over")])
+    killed._housekeeper.close()
+    killed._follower.close()
+    killed._committer.close()
+    limits = Limits(
+        keep_changes=0, keep_time=timedelta(0), housekeeping_seconds=0.02, tend_seconds=0.02
+    )
+    with closing(Engine(store, limits=limits)) as engine:
+        other = engine.create("ada", "other")
+        assert engine.identity(other.docid) is not None
+        wait_for(lambda: not store.changes.after(live.docid, 0))
+        wait_for(lambda: blobs(store, b"x" * 32) == 0)
+        assert engine.open(live.docid).content() == content
+
+
+def blobs(store: Store, digest: bytes) -> int:
+    """How many documents have these bytes."""
+    with store.database.read("look") as connection:
+        query = select(func.count()).where(Blob.digest == digest)
+        return int(connection.execute(query).scalar_one())
 
 
 def test_a_snapshot_that_cannot_be_written(

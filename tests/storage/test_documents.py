@@ -94,9 +94,8 @@ def test_titles_that_cannot_be(store: Store, title: str) -> None:
     """A title no database could hold, or nobody could read, is the caller's fault."""
     with pytest.raises(BadRequest):
         store.documents.create("ada", title)
-    docid = store.documents.create("ada", "good").docid
     with pytest.raises(BadRequest):
-        store.documents.rename(docid, title)
+        check_title(title)
 
 
 @pytest.mark.parametrize(
@@ -126,8 +125,6 @@ def test_an_id_that_is_not_there(store: Store, docid: str) -> None:
     with pytest.raises(UnknownDocument):
         store.documents.delete(docid)
     with pytest.raises(UnknownDocument):
-        store.documents.rename(docid, "new")
-    with pytest.raises(UnknownDocument):
         store.documents.publish(docid, True)
 
 
@@ -142,13 +139,19 @@ def test_the_list_has_the_newest_first(store: Store) -> None:
     assert store.documents.list("eve") == []
 
 
-def test_renaming_and_publishing(store: Store) -> None:
-    """Each changes one thing and gives the record as it is then."""
+def test_one_after_the_other(store: Store) -> None:
+    """Every document comes once, in the order of ids."""
+    docids = {store.documents.create("ada", f"line {turn}").docid for turn in range(5)}
+    found = [""]
+    while (record := store.documents.after(found[-1])) is not None:
+        found.append(record.docid)
+    assert len(found) == 6
+    assert set(found[1:]) == docids
+
+
+def test_publishing(store: Store) -> None:
+    """It changes one thing and gives the record as it is then."""
     docid = store.documents.create("ada", "line").docid
-    store.documents.create("ada", "taken")
-    assert store.documents.rename(docid, "curve").title == "curve"
-    with pytest.raises(TitleTaken):
-        store.documents.rename(docid, "taken")
     assert store.documents.publish(docid, True).published
     assert not store.documents.publish(docid, False).published
 
