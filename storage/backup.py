@@ -35,9 +35,10 @@ def copy_file(path: Path, target: Path, *, replace: bool = False) -> int:
         _sync(target.parent)
     except (OSError, sqlite3.Error) as error:
         why = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
-        raise ConfigurationError(
-            f"back up {path} to {target}", why, "Choose another place, or make room there"
-        ) from error
+        remedy = "Choose another place, or make room there"
+        if isinstance(error, FileExistsError):
+            remedy = "Choose another place, or add --force to replace it"
+        raise ConfigurationError(f"back up {path} to {target}", why, remedy) from error
     finally:
         draft.unlink(missing_ok=True)
     return target.stat().st_size

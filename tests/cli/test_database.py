@@ -59,6 +59,7 @@ def test_backup_and_vacuum_beside_a_server(tmp_path: Path) -> None:
         done = run_command(tmp_path, "db", "backup", str(copy), *where)
         assert done.stdout.startswith(f"Backed up to {copy}: "), done.stderr
         again = run_command(tmp_path, "db", "backup", str(copy), *where)
+        assert "--force" in again.stderr
         assert again.returncode == 1
         assert "exists" in again.stderr
         assert run_command(tmp_path, "db", "backup", "--force", str(copy), *where).returncode == 0
