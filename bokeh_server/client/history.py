@@ -77,9 +77,14 @@ class GoingBack(Sending, ABC):
 
         :param document: a local document; the document in use when not given.
         :returns: the number of the new change; restoring the one before it undoes it.
+        :raises TypeError: ``revision`` is not a number.
         :raises UnknownRevision: there is no such change yet.
         :raises NoLongerKept: it is older than what is kept.
         """
+        if type(revision) is not int:
+            raise TypeError(
+                f"Could not restore a revision: {revision!r} is not the number of a change."
+            )
         home, docid = self._stored_as(document)
         seq = _send_restore(home, docid, revision)
         local = home._occupants.of(docid) if document is None else document

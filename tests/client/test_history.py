@@ -129,3 +129,10 @@ def test_without_a_document_there_is_no_history(session: Session) -> None:
     for ask in (session.history, lambda: session.load_revision(1), lambda: session.restore(1)):
         with pytest.raises(BadRequest, match="use_doc"):
             ask()
+
+
+@pytest.mark.parametrize("revision", ["x", 1.0, None, True])
+def test_only_numbers_can_be_restored(session: Session, revision: object) -> None:
+    """What is no number is refused by name, before anything is sent."""
+    with pytest.raises(TypeError, match="is not the number of a change"):
+        session.restore(revision)  # type: ignore[arg-type]
