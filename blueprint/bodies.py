@@ -13,7 +13,7 @@ from werkzeug.exceptions import RequestEntityTooLarge, UnsupportedMediaType
 from bokeh_server.blocking import run_sized
 from bokeh_server.errors import BadRequest
 from bokeh_server.protocol.packing import CONTENT_TYPE, unpack
-from bokeh_server.protocol.patches import Patch, parse_patch, weigh
+from bokeh_server.protocol.patches import KEY_LENGTH, Patch, parse_patch, weigh
 from bokeh_server.storage.documents import check_title
 
 __all__ = [
@@ -29,8 +29,6 @@ __all__ = [
     "read_title",
     "short_header",
 ]
-
-_MAX_HEADER = 200
 
 
 def read_packed() -> tuple[bytes, Mapping[str, bytes]]:
@@ -124,9 +122,9 @@ def short_header(name: str) -> str | None:
     value = request.headers.get(name)
     if value is None:
         return None
-    if not 0 < len(value) <= _MAX_HEADER or not value.isascii() or not value.isprintable():
+    if not 0 < len(value) <= KEY_LENGTH or not value.isascii() or not value.isprintable():
         raise BadRequest(
-            f"read the header {name}", f"it is not 1 to {_MAX_HEADER} printable ASCII characters"
+            f"read the header {name}", f"it is not 1 to {KEY_LENGTH} printable ASCII characters"
         )
     return value
 

@@ -11,11 +11,10 @@ import orjson
 from bokeh_server.blocking import run_sized
 from bokeh_server.errors import BadRequest, KeyReused
 from bokeh_server.protocol import Patch, WireDocument, unpack
+from bokeh_server.protocol.patches import KEY_LENGTH
 from bokeh_server.storage import ChangeRecord
 
 __all__ = ["Answer", "Missing", "check_key", "check_same", "first_answer", "missing", "with_notes"]
-
-KEY_LENGTH = 255
 
 Missing: TypeAlias = Callable[[WireDocument], tuple[str, ...]]
 

@@ -132,8 +132,7 @@ class Still(ABC):
         """What stands where a model stands in another revision: of its name, else at its place."""
         with self._steady() as wire:
             named = wire.find(place.name) if place.name else None
-            plots, roots = wire.plots(), wire.roots
-        return named or _at(plots, place.plot) or _at(roots, place.root)
+            return place.choose(named, wire.plots(), wire.roots)
 
 
 class Readable(Memory, Still):
@@ -218,7 +217,3 @@ def _content(wire: WireDocument, inline: bool) -> tuple[bytes, dict[str, bytes]]
 def _body(wire: WireDocument, inline: bool) -> Body:
     content, buffers = wire.content(inline=inline)
     return encode_body(b'{"doc":%b}' % content, buffers)
-
-
-def _at(ids: list[str], index: int | None) -> str | None:
-    return ids[index] if index is not None and index < len(ids) else None

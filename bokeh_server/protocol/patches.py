@@ -11,9 +11,20 @@ import orjson
 from bokeh_server.errors import InvalidMessage, InvalidPatch
 from bokeh_server.protocol.packing import Buffers
 
-__all__ = ["Patch", "invalid_patch", "parse_json", "parse_patch", "weigh", "without_view_state"]
+__all__ = [
+    "KEY_LENGTH",
+    "Patch",
+    "invalid_patch",
+    "parse_json",
+    "parse_patch",
+    "weigh",
+    "without_view_state",
+]
 
 Event = dict[str, Any]
+
+#: most characters of the idempotency key that goes with a patch, however it comes.
+KEY_LENGTH = 200
 
 #: zlib makes at most 1032 bytes of one, and base64 takes 4 for 3.
 _UNPACKED = 774

@@ -75,6 +75,10 @@ class Place:
     root: int | None
     plot: int | None
 
+    def choose(self, named: str | None, plots: Sequence[str], roots: Sequence[str]) -> str | None:
+        """Give what stands there now: what is called so, else what is at the same place."""
+        return named or _at(plots, self.plot) or _at(roots, self.root)
+
 
 class Memory:
     """What a document remembers of models that are gone; the oldest are forgotten.
@@ -122,3 +126,7 @@ class Memory:
 def _forget(remembered: dict[str, Any], most: int) -> None:
     while len(remembered) > most:
         del remembered[next(iter(remembered))]
+
+
+def _at(ids: Sequence[str], index: int | None) -> str | None:
+    return ids[index] if index is not None and index < len(ids) else None

@@ -252,7 +252,7 @@ class WireDocument:
         if place is None:
             return None
         named = self.find(place.name) if place.name else None
-        return named or _at(self._graph.plots, place.plot) or _at(self.roots, place.root)
+        return place.choose(named, self._graph.plots, self.roots)
 
     def collect(self) -> list[str]:
         """Drop the models that cannot be reached and give their ids.
@@ -370,7 +370,3 @@ def _only_document(events: list[dict[str, Any]]) -> Any:
 
 def _index(ids: Any, model_id: str) -> int | None:
     return ids.index(model_id) if model_id in ids else None
-
-
-def _at(ids: Any, index: int | None) -> str | None:
-    return ids[index] if index is not None and index < len(ids) else None

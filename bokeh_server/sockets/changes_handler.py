@@ -14,13 +14,12 @@ import orjson
 from bokeh_server.channels import Cursor
 from bokeh_server.errors import BokehServerError
 from bokeh_server.protocol.frames import text_frame
+from bokeh_server.protocol.patches import KEY_LENGTH
 from bokeh_server.sockets.connection import Connection
 
 __all__ = ["Append", "ChangesHandler"]
 
 log = logging.getLogger(__name__)
-
-_MAX_KEY = 200
 
 #: takes a packed patch and its key, and gives the answer when it is committed.
 Append = Callable[[bytes, str], Mapping[str, object]]
@@ -50,7 +49,7 @@ class ChangesHandler:
             return self._connection.close(1003, "a change came as text and must be binary")
         name, _, body = data.partition(b"\n")
         key = name.decode("ascii", "replace")
-        if not 0 < len(key) <= _MAX_KEY or not key.isascii() or not key.isprintable():
+        if not 0 < len(key) <= KEY_LENGTH or not key.isascii() or not key.isprintable():
             return self._connection.close(1002, "a change does not begin with a key")
         self._connection.send(text_frame(orjson.dumps({"key": key, **self._answer(body, key)})))
 
