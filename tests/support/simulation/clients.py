@@ -143,6 +143,9 @@ class Client:
     def answered(self, message: Message) -> None:
         """An answer has come."""
 
+    def hold(self, is_held: bool) -> None:
+        """Somebody takes something into his hand, or lets go of it."""
+
     def changed(self, events: list[Event]) -> None:
         """Something was changed here: have it sent."""
         raise NotImplementedError
@@ -173,11 +176,14 @@ class Client:
             event = next(steps, None)
             if event is None:
                 self._dragged = None
+                self.hold(False)
                 return
             self._dragged = (key_of(event) or "", event["new"])
             self.make([event])
-            self.world.later(0.016, step)
+            rests = self.world.dice.random() < 0.02  # and everybody else's values wait
+            self.world.later(0.6 if rests else 0.016, step)
 
+        self.hold(True)
         step()
 
     def make(self, events: list[Event]) -> None:
@@ -232,6 +238,11 @@ class Page(Client):
         """Make again what was done while nobody listened."""
         self.rules.start(seq)
         events, self._offline = list(self._offline.values()), {}
+        if self._dragged is not None and self._dragged[0] not in map(key_of, events):
+            # all of the drag was stored, and the pointer rests: what others did since is shown
+            model_id, attr = self._dragged[0].split()
+            shown = self.document.model_json(model_id)["attributes"][attr]
+            self._dragged = (self._dragged[0], shown)
         for event in events:
             if event["model"]["id"] in self.document.models:
                 self.make([event])
@@ -241,6 +252,12 @@ class Page(Client):
         for events in (*self._unanswered.values(), list(self._queue.values())):
             self._keep(events)
         self._unanswered, self._queue = {}, {}
+
+    def hold(self, is_held: bool) -> None:
+        """What is dragged is shown as it is dragged; then what others did meanwhile."""
+        self.rules.press(is_held)
+        if not is_held and self.live:
+            self._show_due()
 
     def changed(self, events: list[Event]) -> None:
         """Put it into the outbox."""

@@ -1,4 +1,7 @@
-"""The rules of ``blueprint/static/crossing.js`` once more, for pages that have no browser."""
+"""The rules of ``blueprint/static/crossing.js`` once more, for pages that have no browser.
+
+``tests/browser/test_crossing.py`` compares the two.
+"""
 
 from __future__ import annotations
 
@@ -61,6 +64,7 @@ class Rules:
 
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
+        self._pressed: float | None = None
         self.start(0)
 
     def start(self, seq: float) -> None:
@@ -71,6 +75,13 @@ class Rules:
         self._own: dict[str, float] = {}
         self._edited: dict[str, float] = {}
         self._waiting: list[Waiting] = []
+
+    def press(self, is_held: bool) -> None:
+        """Somebody holds something, or nothing any more."""
+        if not is_held:
+            self._pressed = None
+        elif self._pressed is None:
+            self._pressed = self._now()
 
     def edited(self, key: str, whole: bool) -> None:
         """An edit was made here."""
@@ -126,7 +137,11 @@ class Rules:
     def wait(self) -> float | None:
         """Seconds until something is due by itself."""
         keys = [key_of(each.event) or "" for each in self._waiting]
-        times = [self._edited[key] + HOLD - self._now() for key in keys if not self._is_open(key)]
+        times = [
+            self._edited[key] + HOLD - self._now()
+            for key in keys
+            if not self._is_open(key) and not self._is_dragged(key)
+        ]
         return max(0.0, min(times)) if times else None
 
     def _put_off(self, key: str, each: Waiting) -> None:
@@ -142,8 +157,13 @@ class Rules:
             return "skip"
         if any(key_of(one.event) == key for one in self._waiting):
             return "wait"
-        held = own is not None and self._now() - self._edited[key] < HOLD
-        return "wait" if held else "show"
+        if own is None:
+            return "show"
+        is_fresh = self._now() - self._edited[key] < HOLD
+        return "wait" if is_fresh or self._is_dragged(key) else "show"
+
+    def _is_dragged(self, key: str) -> bool:
+        return self._pressed is not None and self._edited.get(key, -1.0) >= self._pressed
 
     def _is_open(self, key: str) -> bool:
         return key in self._unsent or any(key in edits for edits in self._sent.values())
