@@ -65,13 +65,20 @@ class RawClient:
         if receive_buffer is not None:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.sock.settimeout(timeout)
+        self.buffer = b""
+        try:
+            self._open(port, request(port, path, headers or {}) + then, context)
+        except BaseException:
+            self.sock.close()
+            raise
+        self.status = int(self.head.split(b" ", 2)[1]) if self.head else 0
+
+    def _open(self, port: int, sent: bytes, context: ssl.SSLContext | None) -> None:
         self.sock.connect(("127.0.0.1", port))
         if context is not None:
             self.sock = context.wrap_socket(self.sock, server_hostname="localhost")
-        self.buffer = b""
-        self.sock.sendall(request(port, path, headers or {}) + then)
+        self.sock.sendall(sent)
         self.head = self._read_head()
-        self.status = int(self.head.split(b" ", 2)[1]) if self.head else 0
 
     @classmethod
     def on(cls, sock: socket.socket, timeout: float = 10.0) -> RawClient:
