@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,10 @@ __all__ = ["add_routes"]
 _MOST_CHANGES = 1000
 #: most bytes of stored changes in one answer, unless its first has more.
 _MOST_BYTES = 4 * 1024 * 1024
+#: the note, before a stored change's events, by which a key that is used again is judged.
+_REQUEST = re.compile(
+    rb'^(\{(?:"restored":\d+,)?(?:"gone":\[(?:"(?:[^"\\]|\\.)*",?)*\],)?)"request":"[^"]*",'
+)
 
 
 def add_routes(blueprint: Blueprint) -> None:
@@ -142,7 +147,7 @@ def _inline(head: dict[str, Any], records: Sequence[ChangeRecord]) -> bytes:
 def _change_json(record: ChangeRecord) -> bytes:
     content, buffers = unpack(record.body, "a stored change")
     # Both are objects, and become one: what orjson reads may be nested too deep for it to write.
-    events = inline_buffers(content, buffers).strip()
+    events = _REQUEST.sub(rb"\1", inline_buffers(content, buffers).strip())
     return orjson.dumps(_signed(record))[:-1] + b"," + events[1:]
 
 

@@ -177,6 +177,8 @@ def _group(record: ChangeRecord, content: dict[str, Any], labels: Mapping[str, s
     else:
         restored = None
         deeds = _tidied(_deeds(content["events"], labels))
+        if record.seq == 1 and deeds == [Deed("replaced")]:
+            deeds = [Deed("stored")]
     at = record.at
     return Group(record.seq, record.seq, record.actor, at, at, tuple(deeds), restored)
 
@@ -237,7 +239,9 @@ def _set(label: str, attr: str, new: Any) -> Deed:
         return Deed("selected", number=length_of([["", new]]) or 0)
     if attr == "data":
         return Deed("data", label, number=length_of(new) or 0)
-    return Deed("set", label, attr.replace("_", " "), value=short_value(new) or "")
+    # What a slider has when it is let go, beside its value.
+    attr = attr.removesuffix("_throttled").replace("_", " ")
+    return Deed("set", label, attr, value=short_value(new) or "")
 
 
 def _patched(patches: Any) -> int:
@@ -275,6 +279,7 @@ _WORDS: dict[str, Callable[[Deed], str]] = {
     "removed": lambda deed: f"{deed.label} removed",
     "renewed": lambda deed: f"{deed.label} published anew",
     "replaced": lambda deed: "whole document replaced",
+    "stored": lambda deed: "stored for the first time",
     "restored": lambda deed: f"revision {deed.number:,} restored",
     "nothing": lambda deed: "nothing changed",
 }

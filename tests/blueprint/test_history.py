@@ -502,3 +502,29 @@ def test_retention_is_a_setting(short: Flask) -> None:
     """The engine keeps what the settings say."""
     limits = short.extensions["bokeh_server"].engine.limits
     assert (limits.keep_changes, limits.keep_time) == (5, timedelta(hours=12))
+
+
+def test_the_log_says_what_was_sent_and_nothing_of_keys(client: FlaskClient, docid: str) -> None:
+    """What judges a key that is used again is ours alone; data of the same name stays."""
+    alike = {"request": "x", "events": []}
+    root = {"type": "object", "name": "Div", "id": "d", "attributes": {"tags": [alike]}}
+    headers = {"Idempotency-Key": "once"}
+    events = [{"kind": "RootAdded", "model": root}]
+    answer = client.post(path(docid, "changes"), json={"events": events}, headers=headers)
+    assert answer.status_code == 200
+    last = client.get(path(docid, "changes")).get_json()["changes"][-1]
+    assert last.keys() == {"seq", "actor", "at", "events"}
+    assert last["events"][0]["model"]["attributes"]["tags"] == [alike]
+
+
+def test_what_a_slider_has_when_it_is_let_go_is_told_once(client: FlaskClient, docid: str) -> None:
+    """Browsers send the value twice then; the history says it once."""
+    slider = Slider(start=0, end=9, value=1, name="amount")
+    document = Document()
+    document.add_root(slider)
+    (root,) = document.to_json(deferred=False)["roots"]
+    change(client, docid, {"kind": "RootAdded", "model": root})
+    head = {"kind": "ModelChanged", "model": {"id": slider.id}, "new": 4}
+    change(client, docid, {**head, "attr": "value"}, {**head, "attr": "value_throttled"})
+    newest = client.get(path(docid, "history")).get_json()["groups"][0]
+    assert newest["what"] == "Value of slider “amount” set to 4"
