@@ -159,6 +159,7 @@ def test_snapshots_are_written_as_the_log_grows(store: Store) -> None:
     live = made(engine)
     for value in range(60):
         live.apply(set_value(value), actor="ada")
+        time.sleep(0.005)  # time for a snapshot while changes come
     wait_for(lambda: (snapshot := store.snapshots.latest(live.docid)) and snapshot.seq >= 20)
     wait_for(lambda: store.changes.after(live.docid, 0, 1)[0].seq > 10)
     assert len(store.changes.after(live.docid, 0)) >= 5
