@@ -24,7 +24,7 @@ __all__ = [
 Event = dict[str, Any]
 
 #: most characters of the idempotency key that goes with a patch, however it comes.
-KEY_LENGTH = 200
+KEY_LENGTH = 255
 
 #: zlib makes at most 1032 bytes of one, and base64 takes 4 for 3.
 _UNPACKED = 774
