@@ -188,7 +188,7 @@ def _is_same_inside(column: GrowingList, index: list[Any], value: Any) -> bool:
     row = index[0] if index else None
     if type(row) is not int or not 0 <= row < len(column) or len(index) > 3:
         return False
-    if _dtype(column[row]) in (None, "bool"):
+    if _dtype(column[row]) not in _PLAIN:
         return False
     return all(map(_is_number, value)) if isinstance(value, list) else _dtype(value) in _PLAIN
 

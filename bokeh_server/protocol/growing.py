@@ -153,7 +153,7 @@ class GrowingArray:
         old = values[index] if values.ndim == 1 and type(index) is int else np.copy(values[index])
         with np.errstate(invalid="raise"):
             if isinstance(index, tuple):
-                value = np.asarray(value, dtype=values.dtype).reshape(old.shape)
+                value = np.asarray(value).reshape(old.shape)
             values[index] = value
         undo.append(lambda: values.__setitem__(index, old))
         self._inline = None

@@ -135,6 +135,8 @@ def test_from_then_on_rows_go_alone() -> None:
         ([array("float64", 1, 2, 3, 4, shape=[2, 2])], [0, 1, 1], 9, False),
         ([array("float64", 1, 2, 3, 4, shape=[2, 2])], [0, 1, part(0, 2)], [[8, 9]], False),
         ([array("float64", *range(8), shape=[2, 2, 2])], [0, 1, 1, 1], [9], False),
+        ([array("uint8", 1, 2, shape=[1, 2])], [0, 0, 1], [257], True),
+        ([array("object", 1, "a", shape=[1, 2])], [0, 0, 1], [True], False),
     ],
 )
 def test_patches(old: Any, index: Any, value: Any, same: bool) -> None:
