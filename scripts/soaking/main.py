@@ -213,10 +213,10 @@ def soak(arguments: argparse.Namespace) -> None:
         limit = f"grows < {allowed / MEGABYTE:.1f} MB ({grown / MEGABYTE:+.2f})"
         row("memory under load", *figures, limit, grown <= allowed)
         compare(before, at_rest(server, before))
-        row("seconds late", "0", f"{late:.1f}", "< 2", late < 2)
     print(
         f"{arguments.minutes:g} minutes: {sent / seconds:,.0f} changes and"
-        f" {read / seconds / 1024:,.0f} KB read per second, {load.audience.came:,} viewers came;"
+        f" {read / seconds / 1024:,.0f} KB read per second, publishers up to {late:.1f} s late,"
+        f" {load.audience.came:,} viewers came;"
         f" memory {slope(samples) * 3600 / MEGABYTE:+.2f} MB per hour."
     )
 
@@ -231,7 +231,7 @@ def main() -> None:
     parser.add_argument("--churn", type=float, default=5.0, help="connections per second")
     soak(parser.parse_args())
     if failed:
-        raise SystemExit(f"It leaks, or is too slow: {', '.join(failed)}.")
+        raise SystemExit(f"It leaks: {', '.join(failed)}.")
 
 
 if __name__ == "__main__":
