@@ -149,11 +149,12 @@ class GrowingArray:
         values = self.values
         if values.dtype.kind == "U":
             values = self._widen(np.asarray(value).astype("U").dtype, undo)
-        # A copy of one object is an array around it, which is not what was there.
-        old = values[index] if values.ndim == 1 and type(index) is int else np.copy(values[index])
+        old = values[index]
+        if isinstance(old, np.ndarray):
+            old = np.copy(old)
         with np.errstate(invalid="raise"):
             if isinstance(index, tuple):
-                value = np.asarray(value).reshape(old.shape)
+                value = _shaped(value, old)
             values[index] = value
         undo.append(lambda: values.__setitem__(index, old))
         self._inline = None
@@ -193,6 +194,15 @@ class GrowingArray:
 
         undo.append(put_back)
         self._inline = None
+
+
+def _shaped(value: Any, old: Any) -> Any:
+    """Give what numpy puts in the place of a part of an array: an array, or one item."""
+    if isinstance(old, np.ndarray):
+        return np.asarray(value).reshape(old.shape)
+    made = np.asarray(value).reshape(())
+    # An array of anything would hold the array itself.
+    return made if isinstance(old, np.generic) else made.item()
 
 
 class ColumnBytes:

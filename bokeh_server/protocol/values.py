@@ -193,7 +193,7 @@ class Reader:
             if type(entry) is not list or len(entry) != 2:
                 raise InvalidValue("an entry of a map is not a pair")
             key, value = entry
-            if type(key) is list or (type(key) is dict and key.get("type") in _UNHASHABLE):
+            if type(key) is list or (type(key) is dict and str(key.get("type")) in _UNHASHABLE):
                 raise InvalidValue("a key of a map is a list or a map, which cannot be one")
             pairs.append([self._walk(key, depth + 3), self._walk(value, depth + 3)])
         return {"type": "map", "entries": pairs}
