@@ -83,12 +83,20 @@ def read_trace(trace: Path) -> list[Call]:
 
 
 def _wait_for_end(trace: Path) -> None:
-    pid = trace.read_text().partition(" ")[0].encode()
-    ends = (b"%b +++ exited" % pid, b"%b +++ killed" % pid)
+    with trace.open("rb") as lines:
+        pid = lines.read(20).partition(b" ")[0]
+    # strace pads short numbers with spaces
+    end = re.compile(rb"^%b +\+\+\+ (exited|killed)" % pid, re.MULTILINE)
     deadline = time.monotonic() + END_SECONDS
-    while not any(end in trace.read_bytes()[-4000:] for end in ends):
+    while not end.search(_last_bytes(trace)):
         assert time.monotonic() < deadline, "the trace does not end"
         time.sleep(0.05)
+
+
+def _last_bytes(trace: Path) -> bytes:
+    with trace.open("rb") as lines:
+        lines.seek(max(0, trace.stat().st_size - 4000))
+        return lines.read()
 
 
 def _calls(lines: Iterator[str]) -> Iterator[Call]:
