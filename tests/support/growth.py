@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import orjson
 from hypothesis import strategies as st
 
 from bokeh_server.protocol import Patch, WireDocument
@@ -12,7 +13,7 @@ from bokeh_server.protocol.chunks import CHUNK_BYTES, CHUNK_ROWS
 from bokeh_server.protocol.columns import Columns
 from bokeh_server.protocol.growing import GrowingArray
 
-__all__ = ["ROWS", "edits", "inside", "large_document", "patch_of"]
+__all__ = ["ROWS", "edits", "inside", "large_document", "patch_of", "said"]
 
 #: three chunks of an array, and six of a list, with something left over.
 ROWS = 3 * CHUNK_BYTES // 8 + 100
@@ -68,7 +69,12 @@ def inside(wire: WireDocument) -> tuple[object, dict[str, str]]:
         for name, column in columns
         if isinstance(column, GrowingArray)
     }
-    return wire.state(), types
+    return said(wire), types
+
+
+def said(wire: WireDocument) -> object:
+    """What a document says and remembers, in whatever order its models are kept."""
+    return wire.content(), orjson.loads(wire.state()[0])["kept"]["memory"]
 
 
 def _root(number: int) -> Event:
