@@ -325,6 +325,7 @@ class Checker:
                 self._check(engine, docid, [line for line in told if line[1] == docid])
         finally:
             # not closed: that would write snapshots, and those shall be the server's
+            engine._follower.close()
             engine._housekeeper.close()
 
     def _check(self, engine: Engine, docid: str, told: list[list[str]]) -> None:
