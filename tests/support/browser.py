@@ -27,7 +27,12 @@ ARGUMENTS = [
 WAIT_SECONDS = 20.0
 
 #: what a page may write to its console without anything being wrong.
-_HARMLESS = ("WebSocket connection to", "Failed to load resource", "Failed to connect to Bokeh")
+_HARMLESS = (
+    "WebSocket connection to",
+    "Failed to load resource",
+    "Failed to connect to Bokeh",
+    "Failed to repull session Error: Disconnected",  # cut off again while it asked
+)
 
 ValueOf = Callable[[], Any]
 
