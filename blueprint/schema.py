@@ -41,6 +41,10 @@ class BokehSchema:
         self._classes: Mapping[str, type[Model]] | None = None
         self._known: dict[str, tuple[type[Model], Properties]] = {}
 
+    def prepare(self) -> None:
+        """Import Bokeh's modules."""
+        self._load()
+
     def check_attributes(self, type_name: str, attributes: Mapping[str, Any]) -> None:
         """Check names, and such values as are text, numbers, true, false or null.
 
@@ -90,6 +94,8 @@ class BokehSchema:
         return self._known[type_name]
 
     def _load(self) -> Mapping[str, type[Model]]:
+        if self._classes is not None:
+            return self._classes
         with self._lock:
             if self._classes is None:
                 # Each registers its own when it is imported.

@@ -3,6 +3,12 @@
 Under gevent's monkey patching every thread is a greenlet on one native thread,
 so a blocking call would stop all of them; there the call goes to gevent's thread pool.
 With real threads it runs where it is.
+
+What runs in that pool must share no lock of :mod:`threading` with anybody.
+Under gevent these are made for greenlets, and a native thread that waits for one may wait for ever,
+also when the lock is one of a library, or that of a module which is being imported.
+So whatever is imported or set up once is so before, by whoever calls; ``tests/test_blocking.py``
+watches a server for it.
 """
 
 from __future__ import annotations

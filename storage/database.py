@@ -125,9 +125,10 @@ class Database:
 
     def close(self) -> None:
         """Close every connection that is not in use; the writer last, as it tidies up."""
+        # The engine is not disposed of: it pools nothing, and would begin anew. The first
+        # connection of an engine is made under a lock of `threading`; see bokeh_server.blocking.
         self._readers.close()
         self._writers.close()
-        self.engine.dispose()
 
     def _reader(self) -> Connection:
         connection = self.engine.connect()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import threading
+from _queue import SimpleQueue
 from collections.abc import Callable
 
 __all__ = ["ForkGuard"]
@@ -12,12 +12,14 @@ __all__ = ["ForkGuard"]
 class ForkGuard:
     """Makes something afresh in a forked process, at its first use there.
 
-    :param renew: makes it; called now, and once in every child.
+    :param renew: makes it; called now, and once in every child. It must not wait.
     """
 
     def __init__(self, renew: Callable[[], None]) -> None:
         self._renew = renew
-        self._lock = threading.Lock()
+        # A lock that is one for greenlets and native threads alike: who has the token may go on.
+        self._token: SimpleQueue[None] = SimpleQueue()
+        self._token.put(None)
         self._pid = os.getpid()
         renew()
 
@@ -30,7 +32,10 @@ class ForkGuard:
         """Make it afresh if this is a child."""
         if self.is_ours:
             return
-        with self._lock:
+        self._token.get()
+        try:
             if not self.is_ours:
                 self._renew()
                 self._pid = os.getpid()
+        finally:
+            self._token.put(None)

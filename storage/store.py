@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sqlalchemy.orm import configure_mappers
+
 from bokeh_server.errors import BokehServerError, ConfigurationError, ServerFault
 from bokeh_server.storage.changes import ChangeStore
 from bokeh_server.storage.database import Database
@@ -36,6 +38,7 @@ class Store:
         :raises SchemaMismatch: the database was made by an older or newer release.
         """
         database = open_database(url, create=create, tidy=tidy)
+        configure_mappers()  # the first query would, under a lock of `threading`
         try:
             require_head(database, create=create)
         except ServerFault as error:

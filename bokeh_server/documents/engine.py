@@ -192,6 +192,8 @@ class Engine:
         return self._revisions.span(docid)
 
     def _bring_in(self, docid: str) -> LiveDocument:
+        if self._schema is not None:
+            self._schema.prepare()
         self._housekeeper.start()
         self._follower.start()
         with self._lock:

@@ -13,6 +13,9 @@ __all__ = ["Schema", "check_models"]
 class Schema(Protocol):
     """Knows what models may have; asked of changes as they come, not of what is stored."""
 
+    def prepare(self) -> None:
+        """Load what it needs: called before the first question, never in a native thread."""
+
     def check_attributes(self, type_name: str, attributes: Mapping[str, Any]) -> None:
         """Check attributes that a model of this type is to get, as kept values.
 
