@@ -115,6 +115,9 @@ class Settings:
     )
     port: int = _declare(parsers.port, 5006, "Port to listen on; 0 takes a free one")
     url_prefix: str = _declare(parsers.prefix, "", "Path under which everything is served")
+    multi_user: bool = _declare(
+        parsers.flag, False, "Have people register and log in, each with documents of their own"
+    )
     database: str = _declare(
         parsers.text, "", "Database URL; sqlite:///<data-dir>/bokeh-server.sqlite3 when empty"
     )

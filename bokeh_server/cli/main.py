@@ -11,7 +11,7 @@ import sys
 __all__ = ["main", "serves"]
 
 #: options that are followed by no value; every other one takes the next word.
-FLAGS = {f"--{no}{name}" for name in ("debug", "https", "show") for no in ("", "no-")}
+FLAGS = {f"--{no}{name}" for name in ("debug", "https", "multi-user", "show") for no in ("", "no-")}
 SUBCOMMANDS = {"config", "db", "docs"}
 
 

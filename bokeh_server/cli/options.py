@@ -18,6 +18,8 @@ CONTEXT = {"help_option_names": ["--help"], "max_content_width": 100}
 #: settings that are not for the command line: it is shown to everyone who lists processes.
 NOT_OPTIONS = {"secret_key"}
 STORE_OPTIONS = ("database", "data_dir")
+#: what the server of 2015 called them.
+SHORT = {"multi_user": "-m"}
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -40,7 +42,8 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
     shown = f"{setting.help}{_default(setting)}"
     if setting.parse is parsers.flag:
         name = f"{setting.option}/--no-{setting.option.removeprefix('--')}"
-        return click.option(name, setting.name, default=None, help=shown)
+        short = (SHORT[setting.name],) if setting.name in SHORT else ()
+        return click.option(*short, name, setting.name, default=None, help=shown)
     return click.option(
         setting.option,
         setting.name,
