@@ -1,19 +1,22 @@
-"""Who asks, and the documents that they may read, write or own."""
+"""The documents that who asks may read, write or own."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from bokeh_server.blueprint.callers import current_caller
 from bokeh_server.blueprint.state import current_state
-from bokeh_server.errors import Forbidden, UnknownDocument
-from bokeh_server.permissions import SINGLE_USER, Action, Actor, Resource, decide
+from bokeh_server.blueprint.wishes import wants_page
+from bokeh_server.errors import Forbidden, NotAuthenticated, UnknownDocument
+from bokeh_server.permissions import Action, Actor, Resource, decide
 
 if TYPE_CHECKING:
     from bokeh_server.documents import Identity
 
 __all__ = [
     "current_actor",
+    "demand_user",
     "may_write",
     "owned",
     "readable",
@@ -25,12 +28,29 @@ __all__ = [
 
 def current_actor() -> Actor:
     """Who sent this request."""
-    return Actor(SINGLE_USER, single_user=True)
+    return current_caller().actor
 
 
 def user_name() -> str:
     """The name under which changes of this request are stored."""
     return current_actor().name or ""
+
+
+def demand_user(attempted: str, action: Action = Action.READ) -> str:
+    """The name of who sent this request, for what only somebody who is known may do.
+
+    :param action: what a token has to allow.
+    :raises NotAuthenticated: nobody is logged in.
+    :raises Forbidden: they are, by a token that is not for this.
+    """
+    actor = current_actor()
+    if actor.name is None:
+        raise NotAuthenticated(attempted, "nobody is logged in", "Log in, or send a token")
+    if not action.within(actor.scope):
+        raise Forbidden(
+            attempted, f"the token may only {actor.scope.verb} documents", "Use another token"
+        )
+    return actor.name
 
 
 def readable(docid: str) -> Identity:
@@ -52,19 +72,21 @@ def writable(docid: str) -> Identity:
 def still_writable(docid: str) -> Callable[[], None]:
     """Makes sure, at any time after this request, that its sender may still change the document.
 
-    What is known of a document is remembered for a second, so it may be asked for every message.
-    The function that is given raises as :func:`writable` does.
+    What is known of documents and of logins is remembered for a second, so it may be asked for
+    every message. The function that is given raises as :func:`writable` does.
     """
-    engine, actor = current_state().engine, current_actor()
+    engine, caller = current_state().engine, current_caller()
+    is_good = caller.is_good
 
     def check() -> None:
+        actor = caller.actor if is_good() else Actor(None)
         _check(engine.identity(docid), actor, Action.WRITE)
 
     return check
 
 
 def owned(docid: str) -> Identity:
-    """The document, for somebody who may rename, publish and delete it.
+    """The document, for somebody who may rename, publish, share and delete it.
 
     :raises Forbidden: it belongs to somebody else.
     """
@@ -77,24 +99,35 @@ def _demand(docid: str, action: Action) -> Identity:
 
 def _check(identity: Identity | None, actor: Actor, action: Action) -> Identity:
     found = _visible(identity, actor)
-    decision = decide(actor, action, _resource(found))
+    decision = decide(actor, action, resource_of(found))
     if not decision:
-        raise Forbidden(f"{action.value} this document", decision.reason, "Ask its owner")
+        raise Forbidden(f"{action.verb} this document", decision.reason, "Ask its owner")
     return found
 
 
 def _visible(identity: Identity | None, actor: Actor) -> Identity:
-    if identity is None or not decide(actor, Action.READ, _resource(identity)):
-        raise UnknownDocument(
-            "open this document", "there is none of this docid", "It may have been deleted"
-        )
+    if identity is None or not decide(actor, Action.READ, resource_of(identity)):
+        raise _invisible(actor)
     return identity
+
+
+def _invisible(actor: Actor) -> Exception:
+    """Say the same of a document that is not there and of one that is not theirs."""
+    attempted = "open this document"
+    if actor.single_user:
+        return UnknownDocument(attempted, "there is none of this docid", "It may have been deleted")
+    if actor.name is None and wants_page():
+        return NotAuthenticated(attempted, "nobody is logged in", "Log in")
+    why = "there is none of this docid that you may see"
+    remedy = "Log in, or ask its owner" if actor.name is None else "Ask its owner"
+    return UnknownDocument(attempted, why, remedy)
 
 
 def may_write(identity: Identity) -> bool:
     """Whether the sender of this request may change the document."""
-    return bool(decide(current_actor(), Action.WRITE, _resource(identity)))
+    return bool(decide(current_actor(), Action.WRITE, resource_of(identity)))
 
 
-def _resource(identity: Identity) -> Resource:
-    return Resource(owner=identity.owner, published=identity.published)
+def resource_of(identity: Identity) -> Resource:
+    """What decisions need to know of a document."""
+    return Resource(owner=identity.owner, published=identity.published, roles=identity.roles)

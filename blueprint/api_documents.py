@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Response, jsonify, request
 
 from bokeh_server.blocking import run_sized
-from bokeh_server.blueprint.access import current_actor, owned, readable, user_name, writable
+from bokeh_server.blueprint.access import (
+    current_actor,
+    demand_user,
+    owned,
+    readable,
+    user_name,
+    writable,
+)
 from bokeh_server.blueprint.bodies import (
     fingerprint,
     parse_body,
@@ -21,6 +28,7 @@ from bokeh_server.blueprint.revisions import asked
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.summaries import summary
 from bokeh_server.errors import BadRequest, NotAuthenticated, UnknownDocument
+from bokeh_server.permissions import Action
 from bokeh_server.protocol.packing import CONTENT_TYPE, pack
 from bokeh_server.sockets.tickets import read_ticket
 
@@ -53,21 +61,24 @@ def add_routes(blueprint: Blueprint) -> None:
 def list_documents() -> list[dict[str, Any]]:
     """The documents of whoever asks, the last changed first."""
     demand_own_name("list documents")
+    name = demand_user("list documents")
     engine, actor = current_state().engine, current_actor()
-    return [summary(record, actor, engine) for record in engine.list(actor.name)]
+    return [summary(record, actor, engine) for record in engine.list(name)]
 
 
 def document_info(record: DocumentRecord) -> dict[str, Any]:
     """Everything about a document but its models."""
     engine = current_state().engine
     document = engine.open(record.docid)
-    info = summary(record, current_actor(), engine)
+    identity = engine.identity(record.docid)
+    info = summary(record, current_actor(), engine, identity.roles if identity else {})
     return {**info, "seq": document.seq, "roots": document.roots()}
 
 
 def _find() -> Response:
     demand_own_name("look for a title")
-    record = current_state().engine.find(user_name(), request.args.get("title", ""))
+    name = demand_user("look for a title")
+    record = current_state().engine.find(name, request.args.get("title", ""))
     if record is None:
         raise UnknownDocument(
             "find this document", "you have none of this title", "POST the title to create it"
@@ -76,7 +87,8 @@ def _find() -> Response:
 
 
 def _create() -> tuple[Response, int]:
-    record = current_state().engine.create(user_name(), read_title())
+    name = demand_user("create a document", Action.OWN)
+    record = current_state().engine.create(name, read_title())
     return jsonify(document_info(record)), 201
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, Response, jsonify
 
-from bokeh_server.blueprint.access import user_name
+from bokeh_server.blocking import run_blocking
+from bokeh_server.blueprint.access import demand_user
 from bokeh_server.blueprint.api_documents import list_documents
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BokehServerError
@@ -31,11 +32,11 @@ def _healthz() -> Response:
 def _readyz() -> tuple[Response, int]:
     """Ready when the database answers."""
     try:
-        current_state().engine.list(user_name())
+        run_blocking(current_state().store.ping)
     except BokehServerError as error:
         return jsonify(status="unavailable", detail=str(error)), 503
     return jsonify(status="ok"), 200
 
 
 def _userinfo() -> Response:
-    return jsonify(username=user_name(), docs=list_documents())
+    return jsonify(username=demand_user("say who you are"), docs=list_documents())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections.abc import Callable
 
 from flask import Flask
 
@@ -24,6 +25,8 @@ class BokehServer:
     :param app: the app; leave it out and call :meth:`init_app` for an app made later.
     :param url_prefix: the path under which everything is served, such as ``"/plots"``.
     :param settings: all settings, ready made; then nothing else is looked at.
+    :param current_user: with ``multi_user``: gives the name of who sent the request, or ``None``,
+        where the app has its own logins; then ours are not used.
     :param overrides: single settings by name. What is not given comes from
         ``app.config["BOKEH_SERVER_<NAME>"]``, then the environment, then the defaults.
     :raises ConfigurationError: a setting is wrong, or the app already has this extension.
@@ -35,9 +38,11 @@ class BokehServer:
         *,
         url_prefix: str | None = None,
         settings: Settings | None = None,
+        current_user: Callable[[], str | None] | None = None,
         **overrides: object,
     ) -> None:
         self._settings = settings
+        self._find_user = current_user
         self._overrides = {"url_prefix": url_prefix, **overrides}
         self._states: weakref.WeakSet[State] = weakref.WeakSet()
         if app is not None:
@@ -56,7 +61,8 @@ class BokehServer:
         )
         blueprint = routes.make_blueprint(app)
         app.register_blueprint(blueprint, url_prefix=settings.url_prefix or None)
-        state = State(settings)
+        _check_people(settings, self._find_user)
+        state = State(settings, self._find_user)
         app.extensions[EXTENSION] = state
         self._states.add(state)
         weakref.finalize(app, state.close)
@@ -65,3 +71,14 @@ class BokehServer:
         """Close every app's sockets and database; safe to repeat."""
         for state in list(self._states):
             state.close()
+
+
+def _check_people(settings: Settings, find_user: Callable[[], str | None] | None) -> None:
+    """Refuse settings by which anybody could be taken for somebody else."""
+    attempted = "know who people are"
+    if find_user is not None and not settings.multi_user:
+        why = "current_user is given, and multi_user is off"
+        raise ConfigurationError(attempted, why, "Set multi_user=True")
+    if settings.user_header and not settings.trusted_proxies:
+        why = f"anybody may send the header {settings.user_header} where no proxy is in front"
+        raise ConfigurationError(attempted, why, "Set trusted_proxies, or leave user_header out")

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import logging
+from urllib.parse import urlencode
 
 from flask import Response, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
+from bokeh_server.blueprint.callers import has_login_page
 from bokeh_server.blueprint.pages import render
-from bokeh_server.errors import BokehServerError, CallerError
+from bokeh_server.blueprint.static_files import links
+from bokeh_server.blueprint.wishes import wants_page
+from bokeh_server.errors import BokehServerError, CallerError, NotAuthenticated, TooMany
 
-__all__ = ["answer_error", "answer_http_error", "answer_unexpected", "wants_page"]
+__all__ = ["answer_error", "answer_http_error", "answer_unexpected"]
 
 _log = logging.getLogger("bokeh_server")
 
@@ -24,6 +28,7 @@ _HEADINGS = {
     409: "That disagrees with what is stored",
     410: "That is no longer kept",
     413: "That is too large",
+    429: "That was tried too often",
     503: "The server cannot do this right now",
     507: "The disk is full",
 }
@@ -34,20 +39,28 @@ _CODES = {
     413: "too_large",
     414: "address_too_long",
     415: "unsupported_media_type",
+    429: "too_many",
 }
-
-
-def wants_page() -> bool:
-    """Whether a browser asks for a page, rather than a program for data."""
-    best = request.accept_mimetypes.best_match(["application/json", "text/html"])
-    return request.method in ("GET", "HEAD") and best == "text/html"
 
 
 def answer_error(error: BokehServerError) -> Response:
     """Answer one of our own errors."""
     if not isinstance(error, CallerError):
         _log.error("%s %s: %s", request.method, request.path, error)
-    return _answer(error.status, error.code, str(error))
+    if isinstance(error, NotAuthenticated) and wants_page() and has_login_page():
+        return _to_login()
+    answer = _answer(error.status, error.code, str(error))
+    if isinstance(error, TooMany):
+        answer.headers["Retry-After"] = str(error.seconds)
+    return answer
+
+
+def _to_login() -> Response:
+    """Have somebody log in, and come back."""
+    query = urlencode({"next": request.full_path.rstrip("?")})
+    answer = Response(status=302)
+    answer.headers["Location"] = f"{links().root}/bokeh/login?{query}"
+    return answer
 
 
 def answer_http_error(error: HTTPException) -> AnyResponse:

@@ -27,6 +27,7 @@ __all__ = [
     "machine_names",
     "own_names",
     "refuse_foreign",
+    "refuse_unsigned",
 ]
 
 #: methods that change nothing.
@@ -70,6 +71,18 @@ def refuse_foreign() -> None:
     decision = check_request(request.method, request.headers, own_names())
     if not decision:
         raise Forbidden(f"{request.method} from another site", decision.reason)
+
+
+def refuse_unsigned() -> None:
+    """Before a form logs a browser in: only a page of ours may send one.
+
+    Any client may leave out where it comes from, but no browser does for a form; so who does
+    is none, and has no use for a cookie.
+
+    :raises Forbidden: it does not say where it comes from.
+    """
+    if "Origin" not in request.headers and "Sec-Fetch-Site" not in request.headers:
+        raise Forbidden("send this form", "it does not say from which page", "Send JSON instead")
 
 
 def demand_own_name(attempted: str) -> None:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from bokeh_server.blueprint.access import readable
 from bokeh_server.blueprint.api_documents import list_documents
+from bokeh_server.blueprint.callers import shown_user
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.revisions import asked, asked_revision, is_revision
 from bokeh_server.blueprint.state import current_state
@@ -67,7 +68,7 @@ def render(template: str, **values: Any) -> str:
     """Render one of our templates, with what all of them use."""
     found = current_app.jinja_env.get_or_select_template(f"bokeh_server/{template}")
     found_links = links()
-    return found.render(own=found_links.own, root=found_links.root, **values)
+    return found.render(own=found_links.own, root=found_links.root, user=shown_user(), **values)
 
 
 def json_in_html(value: object) -> Markup:

@@ -13,12 +13,15 @@ from werkzeug.routing import MapAdapter, PathConverter, RequestRedirect
 from werkzeug.wrappers import Response as AnyResponse
 
 from bokeh_server.blueprint import (
+    api_accounts,
     api_changes,
     api_documents,
     api_models,
+    api_sharing,
     api_users,
     embed,
     failures,
+    form_pages,
     live_sockets,
     pages,
     static_files,
@@ -37,6 +40,9 @@ _METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 _NOTHING = {"/bokeh/": "nothing_there", f"/bokeh/<{NAME}_rest:rest>": "nothing_under"}
 _ROOMS = (
     api_users,
+    api_accounts,
+    api_sharing,
+    form_pages,
     api_documents,
     api_changes,
     api_models,

@@ -7,7 +7,7 @@ import threading
 import weakref
 from collections.abc import Callable
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import current_app
 
@@ -17,6 +17,7 @@ from bokeh_server.blueprint.telling import Teller
 from bokeh_server.errors import ServerFault
 
 if TYPE_CHECKING:
+    from bokeh_server.accounts import Accounts, Registration
     from bokeh_server.blueprint.assets import Assets
     from bokeh_server.blueprint.feed import Feed
     from bokeh_server.config import Settings
@@ -38,12 +39,17 @@ _CLOSING_ORDER = ("feed", "sockets", "engine", "store")
 class State:
     """Settings, and what is made from them when it is first needed.
 
+    :ivar find_user: tells the name of who sent a request, where the app has its own logins.
+
     A server that forks its workers after loading the app gets new parts in every worker:
     threads, sockets and database connections do not survive a fork.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self, settings: Settings, find_user: Callable[[], str | None] | None = None
+    ) -> None:
         self.settings = settings
+        self.find_user = find_user
         self._lock = threading.RLock()
         self._parts: dict[str, Any] = {}
         self._closed = False
@@ -65,6 +71,11 @@ class State:
     def engine(self) -> Engine:
         """The stored documents."""
         return self._part("engine", self._start_engine)
+
+    @property
+    def accounts(self) -> Accounts:
+        """Who people are, where there are accounts."""
+        return self._part("accounts", self._open_accounts)
 
     @property
     def schema(self) -> BokehSchema:
@@ -119,7 +130,17 @@ class State:
             keep_changes=self.settings.keep_changes,
             keep_time=timedelta(days=self.settings.keep_days),
         )
-        return Engine(self.store, limits=limits, schema=self.schema)
+        sharing = self.settings.multi_user
+        return Engine(self.store, limits=limits, schema=self.schema, sharing=sharing)
+
+    def _open_accounts(self) -> Accounts:
+        from bokeh_server.accounts import Accounts, Policy
+
+        settings = self.settings
+        registration = cast("Registration", settings.registration)
+        return Accounts(
+            self.store, Policy(registration, login_time=timedelta(days=settings.login_days))
+        )
 
     def _start_sockets(self) -> SocketLoop:
         from bokeh_server.sockets import Limits, SocketLoop

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from bokeh_server.permissions import Action, Actor, Resource, decide
@@ -12,10 +13,14 @@ if TYPE_CHECKING:
 
 __all__ = ["summary"]
 
+NO_ROLES: Mapping[str, str] = {}
 
-def summary(record: DocumentRecord, actor: Actor, engine: Engine) -> dict[str, Any]:
+
+def summary(
+    record: DocumentRecord, actor: Actor, engine: Engine, roles: Mapping[str, str] = NO_ROLES
+) -> dict[str, Any]:
     """A document as JSON values, as ``actor`` sees it."""
-    resource = Resource(owner=record.owner, published=record.published)
+    resource = Resource(record.owner, record.published, roles)
     return {
         "docid": record.docid,
         "title": record.title,

@@ -118,6 +118,19 @@ class Settings:
     multi_user: bool = _declare(
         parsers.flag, False, "Have people register and log in, each with documents of their own"
     )
+    registration: str = _declare(
+        parsers.registration,
+        "open",
+        f"Who may make an account, with --multi-user: {', '.join(parsers.REGISTRATIONS)}",
+    )
+    login_days: float = _declare(
+        parsers.days, 14.0, "Days after which a login that is not used ends"
+    )
+    user_header: str = _declare(
+        parsers.header,
+        "",
+        "Header in which a trusted proxy tells who the user is, in place of logins",
+    )
     database: str = _declare(
         parsers.text, "", "Database URL; sqlite:///<data-dir>/bokeh-server.sqlite3 when empty"
     )

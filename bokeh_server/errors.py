@@ -18,7 +18,8 @@
     │   │   └── TitleTaken
     │   ├── NoLongerKept            410
     │   ├── TooLarge                413
-    │   └── KeyReused               422
+    │   ├── KeyReused               422
+    │   └── TooMany                 429
     ├── ServerFault                 the server cannot (5xx): try again later
     │   ├── StorageUnavailable      503
     │   └── StorageFull             507
@@ -54,6 +55,7 @@ __all__ = [
     "StorageUnavailable",
     "TitleTaken",
     "TooLarge",
+    "TooMany",
     "UnknownDocument",
     "UnknownModel",
     "UnknownRevision",
@@ -184,6 +186,20 @@ class KeyReused(CallerError):
 
     status = 422
     code = "key_reused"
+
+
+class TooMany(CallerError):
+    """The same was tried too often; the answer says when to try again.
+
+    :param seconds: after so long.
+    """
+
+    status = 429
+    code = "too_many"
+
+    def __init__(self, attempted: str, why: str, remedy: str = "", seconds: int = 0) -> None:
+        super().__init__(attempted, why, remedy)
+        self.seconds = seconds
 
 
 class ServerFault(BokehServerError):

@@ -12,11 +12,13 @@ from typing import Any
 
 __all__ = [
     "LOG_LEVELS",
+    "REGISTRATIONS",
     "Parser",
     "count",
     "days",
     "directory",
     "flag",
+    "header",
     "hosts",
     "level",
     "names",
@@ -24,6 +26,7 @@ __all__ = [
     "path",
     "port",
     "prefix",
+    "registration",
     "seconds",
     "size",
     "text",
@@ -31,6 +34,7 @@ __all__ = [
 
 Parser = Callable[[object], Any]
 
+REGISTRATIONS = ("open", "invitation", "closed")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 _UNITS = {"": 1, "b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30}
@@ -119,6 +123,22 @@ def level(value: object) -> str:
     if word not in LOG_LEVELS:
         raise ValueError(f"{value!r} is not one of {', '.join(LOG_LEVELS)}")
     return word
+
+
+def registration(value: object) -> str:
+    """One of :data:`REGISTRATIONS`."""
+    word = text(value).lower()
+    if word not in REGISTRATIONS:
+        raise ValueError(f"{value!r} is not one of {', '.join(REGISTRATIONS)}")
+    return word
+
+
+def header(value: object) -> str:
+    """The name of a header; empty means none."""
+    name = text(value)
+    if name and not re.fullmatch(r"[A-Za-z0-9-]{1,80}", name):
+        raise ValueError(f"{value!r} is not the name of a header")
+    return name
 
 
 def prefix(value: object) -> str:

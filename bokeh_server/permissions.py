@@ -1,25 +1,62 @@
 """Who may do what to a document, as pure functions.
 
 A decision carries its reason, so that logs and messages can say why.
+
+=================  ====  =====  ===
+\\                  read  write  own
+=================  ====  =====  ===
+the owner          yes   yes    yes
+an editor          yes   yes    no
+a viewer           yes   no     no
+anybody else       only if it is published
+=================  ====  =====  ===
+
+A token lets its holder do no more than its scope, whoever made it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
-__all__ = ["SINGLE_USER", "Action", "Actor", "Decision", "Resource", "decide"]
+__all__ = ["SINGLE_USER", "Action", "Actor", "Decision", "Resource", "Role", "decide"]
 
 #: the name everyone goes by on a server that knows no accounts.
 SINGLE_USER = "defaultuser"
 
 
 class Action(Enum):
-    """What somebody wants to do to a document."""
+    """What somebody wants to do to a document; who may do one may do those before it."""
 
     READ = "read"
     WRITE = "write"
     OWN = "own"
+
+    @property
+    def verb(self) -> str:
+        """What it is called in a sentence."""
+        return _VERBS[self]
+
+    def within(self, most: Action) -> bool:
+        """Whether somebody may do it who may do ``most``."""
+        return _RANK[self] <= _RANK[most]
+
+
+_VERBS = {Action.READ: "look at", Action.WRITE: "change", Action.OWN: "manage"}
+_RANK = {action: rank for rank, action in enumerate(Action)}
+
+
+class Role(Enum):
+    """What an owner made somebody."""
+
+    EDITOR = "editor"
+    VIEWER = "viewer"
+
+    @property
+    def most(self) -> Action:
+        """The most that they may do."""
+        return Action.WRITE if self is Role.EDITOR else Action.READ
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,18 +65,24 @@ class Actor:
 
     :param name: the user's name; ``None`` when nobody is logged in.
     :param single_user: whether the server knows only one user, who may do everything.
+    :param scope: the most that what they are known by lets them do.
     """
 
     name: str | None
     single_user: bool = False
+    scope: Action = Action.OWN
 
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """What a decision needs to know about a document."""
+    """What a decision needs to know about a document.
+
+    :param roles: of those who have one, by name: ``editor`` or ``viewer``.
+    """
 
     owner: str
     published: bool = False
+    roles: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +100,27 @@ def decide(actor: Actor, action: Action, resource: Resource) -> Decision:
     """Decide whether ``actor`` may do ``action`` to ``resource``."""
     if actor.single_user:
         return Decision(True, "single-user server: everyone may do everything")
+    most, reason = _most(actor, resource)
+    if most is None or not action.within(most):
+        return Decision(False, _refusal(most, action))
+    if not action.within(actor.scope):
+        return Decision(False, f"the token may only {actor.scope.verb} documents")
+    return Decision(True, reason)
+
+
+def _most(actor: Actor, resource: Resource) -> tuple[Action | None, str]:
     if actor.name is not None and actor.name == resource.owner:
-        return Decision(True, "the owner may do everything")
-    if action is Action.READ and resource.published:
-        return Decision(True, "the document is published")
-    return Decision(False, f"only the owner may {action.value} this document")
+        return Action.OWN, "the owner may do everything"
+    role = resource.roles.get(actor.name) if actor.name is not None else None
+    if role is not None:
+        most = Role(role).most
+        return most, f"the owner made them {role}"
+    if resource.published:
+        return Action.READ, "the document is published"
+    return None, ""
+
+
+def _refusal(most: Action | None, action: Action) -> str:
+    if most is Action.WRITE:
+        return f"an editor may change this document, and not {action.verb} it"
+    return f"only the owner may {action.verb} this document"

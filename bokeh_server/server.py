@@ -53,6 +53,8 @@ GRACE_SECONDS = 5.0
 BACKLOG = 1024
 #: the garbage collector looks after so many new objects; Python's own 700 are one request.
 GARBAGE_OBJECTS = 10_000
+SINGLE_USER = "single user: whoever reaches this address may change every plot"
+MANY_USERS = "multi-user: people log in, and plots are their own"
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "[::1]")
 
 log = logging.getLogger("bokeh_server")
@@ -280,7 +282,7 @@ class StandaloneServer:
         settings = self.settings
         say(f"bokeh-server {__version__} on bokeh {bokeh.__version__}")
         say(f"  database  {settings.shown('database')}")
-        say("  mode      single user: whoever reaches this address may change every plot")
+        say(f"  mode      {MANY_USERS if settings.multi_user else SINGLE_USER}")
         say(f"  URL       {self.url}")
         if settings.show:
             gevent.spawn(webbrowser.open, self.url)

@@ -7,7 +7,9 @@ Calls block; under gevent they go through :func:`bokeh_server.blocking.run_block
 from __future__ import annotations
 
 from bokeh_server.storage.changes import ChangeStore
+from bokeh_server.storage.credentials import CredentialStore, LoginRecord, NewToken, TokenRecord
 from bokeh_server.storage.documents import DocumentStore
+from bokeh_server.storage.grants import GrantRecord, GrantStore
 from bokeh_server.storage.records import (
     ChangeRecord,
     Clash,
@@ -22,15 +24,22 @@ from bokeh_server.storage.records import (
 )
 from bokeh_server.storage.snapshots import SnapshotStore
 from bokeh_server.storage.store import Store
+from bokeh_server.storage.users import ADMIN, UserRecord, UserStore
 
 __all__ = [
+    "ADMIN",
     "ChangeRecord",
     "ChangeStore",
     "Clash",
+    "CredentialStore",
     "DocumentRecord",
     "DocumentStore",
     "Gone",
+    "GrantRecord",
+    "GrantStore",
+    "LoginRecord",
     "NewChange",
+    "NewToken",
     "Outcome",
     "Repeated",
     "Snapshot",
@@ -38,4 +47,7 @@ __all__ = [
     "Store",
     "Stored",
     "Taken",
+    "TokenRecord",
+    "UserRecord",
+    "UserStore",
 ]

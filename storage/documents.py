@@ -18,7 +18,15 @@ from bokeh_server.storage.records import DocumentRecord
 from bokeh_server.storage.tables import Document, User
 from bokeh_server.storage.types import utc_now
 
-__all__ = ["TITLE_LENGTH", "DocumentStore", "check_title", "is_docid", "make_docid"]
+__all__ = [
+    "TITLE_LENGTH",
+    "DocumentStore",
+    "check_title",
+    "is_docid",
+    "make_docid",
+    "records",
+    "unknown_document",
+]
 
 TITLE_LENGTH = 255
 _DOCID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
@@ -104,7 +112,7 @@ class DocumentStore:
         if not _is_one_line(title):  # the title of no document; databases refuse some of them
             return None
         with self._database.read(f"find the document {title!r}") as connection:
-            query = _records().where(User.name == owner, Document.title == title)
+            query = records().where(User.name == owner, Document.title == title)
             row = connection.execute(query).one_or_none()
         return None if row is None else _record(row)
 
@@ -117,14 +125,14 @@ class DocumentStore:
 
     def after(self, docid: str) -> DocumentRecord | None:
         """The next document in the order of ids, ``""`` being before the first."""
-        query = _records().where(Document.id > docid).order_by(Document.id).limit(1)
+        query = records().where(Document.id > docid).order_by(Document.id).limit(1)
         with self._database.read("look for documents") as connection:
             row = connection.execute(query).one_or_none()
         return None if row is None else _record(row)
 
     def list(self, owner: str | None = None) -> list[DocumentRecord]:
         """The owner's documents, or everybody's; the last changed first."""
-        query = _records().order_by(Document.changed.desc(), Document.id)
+        query = records().order_by(Document.changed.desc(), Document.id)
         if owner is not None:
             query = query.where(User.name == owner)
         with self._database.read("list the documents") as connection:
@@ -150,10 +158,10 @@ class DocumentStore:
         :raises UnknownDocument: there is no such document.
         """
         if not is_docid(docid):
-            raise _unknown(docid)
+            raise unknown_document(docid)
         with self._database.write(f"delete document {docid}") as connection:
             if not connection.execute(delete(Document).where(Document.id == docid)).rowcount:
-                raise _unknown(docid)
+                raise unknown_document(docid)
         self._database.cut_log()
 
     def publish(self, docid: str, published: bool) -> DocumentRecord:
@@ -195,7 +203,8 @@ def _owner_id(connection: Connection, name: str) -> int:
     return connection.execute(query).scalar_one()
 
 
-def _records() -> Any:  # the type of a Select differs between SQLAlchemy 2.0 and 2.1
+def records() -> Any:  # the type of a Select differs between SQLAlchemy 2.0 and 2.1
+    """The query for records of documents, for the tables ``document`` and ``user``."""
     columns = (
         Document.id,
         Document.title,
@@ -214,25 +223,26 @@ def _record(row: Sequence[Any]) -> DocumentRecord:
 
 
 def _get(connection: Connection, docid: str) -> DocumentRecord | None:
-    row = connection.execute(_records().where(Document.id == docid)).one_or_none()
+    row = connection.execute(records().where(Document.id == docid)).one_or_none()
     return None if row is None else _record(row)
 
 
 def _require(connection: Connection, docid: str) -> DocumentRecord:
     record = _get(connection, docid)
     if record is None:
-        raise _unknown(docid)
+        raise unknown_document(docid)
     return record
 
 
 def _set(connection: Connection, docid: str, **values: object) -> DocumentRecord:
     if not is_docid(docid):
-        raise _unknown(docid)
+        raise unknown_document(docid)
     connection.execute(update(Document).where(Document.id == docid).values(**values))
     return _require(connection, docid)
 
 
-def _unknown(docid: str) -> UnknownDocument:
+def unknown_document(docid: str) -> UnknownDocument:
+    """The error for a docid that no document has."""
     return UnknownDocument(
         f"find document {docid[:80]!r}", "there is no document of this id", "Check the address"
     )

@@ -8,11 +8,14 @@ from sqlalchemy.orm import configure_mappers
 
 from bokeh_server.errors import BokehServerError, ConfigurationError, ServerFault
 from bokeh_server.storage.changes import ChangeStore
+from bokeh_server.storage.credentials import CredentialStore
 from bokeh_server.storage.database import Database
 from bokeh_server.storage.documents import DocumentStore
+from bokeh_server.storage.grants import GrantStore
 from bokeh_server.storage.schema import require_head
 from bokeh_server.storage.snapshots import SnapshotStore
 from bokeh_server.storage.urls import database_file, in_memory, parse_url, shown
+from bokeh_server.storage.users import UserStore
 
 __all__ = ["Store", "open_database", "unusable"]
 
@@ -25,6 +28,9 @@ class Store:
         self.documents = DocumentStore(database)
         self.changes = ChangeStore(database)
         self.snapshots = SnapshotStore(database)
+        self.users = UserStore(database)
+        self.credentials = CredentialStore(database)
+        self.grants = GrantStore(database)
 
     @classmethod
     def open(cls, url: str, *, create: bool = True, tidy: bool = True) -> Store:

@@ -19,7 +19,20 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from bokeh_server.storage.types import UTCDateTime
 
-__all__ = ["OPEN", "Base", "Blob", "Change", "Document", "Part", "Snapshot", "User"]
+__all__ = [
+    "OPEN",
+    "Base",
+    "Blob",
+    "Change",
+    "Document",
+    "Grant",
+    "Invitation",
+    "Login",
+    "Part",
+    "Snapshot",
+    "Token",
+    "User",
+]
 
 #: ``until`` of a part that the newest snapshot has.
 OPEN = 2**63 - 1
@@ -42,13 +55,58 @@ class Base(DeclarativeBase):
 
 
 class User(Base):
-    """Somebody who owns documents."""
+    """Somebody who owns documents.
+
+    Without a ``password``, and since they were ``disabled``, nobody can log in as them.
+    ``rank`` is ``admin`` for who looks after the server.
+    """
 
     __tablename__ = "user"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(String(255), unique=True)
     created: Mapped[datetime]
+    password: Mapped[str | None] = mapped_column(String(255))
+    disabled: Mapped[datetime | None]
+    rank: Mapped[str | None] = mapped_column(String(16))
+
+
+class Login(Base):
+    """A browser that is logged in, by the SHA-256 of what its cookie holds."""
+
+    __tablename__ = "login"
+
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    agent: Mapped[str] = mapped_column(String(255))
+    created: Mapped[datetime]
+    used: Mapped[datetime]
+    expires: Mapped[datetime]
+
+
+class Token(Base):
+    """What a script is known by, by the SHA-256 of it; ``id`` is its public beginning."""
+
+    __tablename__ = "token"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    title: Mapped[str] = mapped_column(String(255))
+    scope: Mapped[str] = mapped_column(String(16))
+    created: Mapped[datetime]
+    used: Mapped[datetime | None]
+    expires: Mapped[datetime | None]
+
+
+class Invitation(Base):
+    """Lets somebody register once, by the SHA-256 of the code they were given."""
+
+    __tablename__ = "invitation"
+
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    created: Mapped[datetime]
+    expires: Mapped[datetime]
 
 
 class Document(Base):
@@ -69,6 +127,21 @@ class Document(Base):
     plots: Mapped[int]
     created: Mapped[datetime]
     changed: Mapped[datetime]
+
+
+class Grant(Base):
+    """The right that a document's owner gave to somebody."""
+
+    __tablename__ = "grant"
+
+    docid: Mapped[str] = mapped_column(
+        String(64), ForeignKey("document.id", ondelete="CASCADE"), primary_key=True
+    )
+    user_id: Mapped[int] = mapped_column(
+        ForeignKey("user.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+    role: Mapped[str] = mapped_column(String(16))
+    created: Mapped[datetime]
 
 
 class Change(Base):

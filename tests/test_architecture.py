@@ -17,7 +17,7 @@ MOST_LINES = 450
 
 #: the standard library, and the types of WSGI that only type checkers know.
 STANDARD = frozenset(sys.stdlib_module_names) | {"_typeshed"}
-BASE = {"bokeh_server.errors", "bokeh_server.blocking"}
+BASE = {"bokeh_server.errors", "bokeh_server.blocking", "bokeh_server.remembered"}
 
 #: room -> what its modules may import besides themselves and the standard library.
 #: A name allows the module and everything in it.
@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "bokeh_server": {"bokeh_server.blueprint", "bokeh_server.client", "bokeh_server.cli.main"},
     "bokeh_server.errors": set(),
     "bokeh_server.blocking": set(),
+    "bokeh_server.remembered": {"bokeh_server.errors"},
     "bokeh_server.parsers": set(),
     "bokeh_server.config": {"bokeh_server.errors", "bokeh_server.parsers"},
     "bokeh_server.permissions": {"bokeh_server.errors"},
@@ -33,6 +34,8 @@ ALLOWED: dict[str, set[str]] = {
     "bokeh_server.storage": BASE
     | {"bokeh_server.permissions", "bokeh_server.migrations", "sqlalchemy", "alembic"},
     "bokeh_server.migrations": BASE | {"bokeh_server.storage", "sqlalchemy", "alembic"},
+    "bokeh_server.accounts": BASE
+    | {"bokeh_server.permissions", "bokeh_server.storage", "argon2"},
     "bokeh_server.documents": BASE
     | {
         "bokeh_server.permissions",
@@ -58,6 +61,7 @@ ALLOWED: dict[str, set[str]] = {
         "bokeh_server.channels",
         "bokeh_server.storage",
         "bokeh_server.documents",
+        "bokeh_server.accounts",
         "bokeh_server.sockets",
         "bokeh",
         "brotli",
@@ -99,6 +103,7 @@ ALLOWED: dict[str, set[str]] = {
         "bokeh_server.permissions",
         "bokeh_server.protocol",
         "bokeh_server.documents",
+        "bokeh_server.accounts",
         "bokeh_server.server",
         "bokeh_server.storage",
         "click",
@@ -121,6 +126,7 @@ NOT_LOADED = {
     "bokeh_server.protocol": "flask gevent tornado sqlalchemy bokeh wsproto",
     "bokeh_server.channels": "flask gevent tornado sqlalchemy bokeh psycopg redis",
     "bokeh_server.documents": "flask gevent tornado bokeh",
+    "bokeh_server.accounts": "flask gevent tornado bokeh numpy",
     "bokeh_server.storage": "flask gevent tornado bokeh numpy",
     "bokeh_server.sockets": "flask gevent tornado sqlalchemy bokeh flask_sock",
     "bokeh_server.client": "flask gevent sqlalchemy alembic click",

@@ -31,6 +31,8 @@ _METAVARS: dict[parsers.Parser, str] = {
     parsers.seconds: "SECONDS",
     parsers.size: "BYTES",
     parsers.level: "LEVEL",
+    parsers.registration: "WHO",
+    parsers.header: "NAME",
     parsers.prefix: "PATH",
     parsers.path: "FILE",
     parsers.directory: "DIR",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bokeh_server.client._server import Server
+from bokeh_server.client._people import People
 from bokeh_server.errors import (
     BadRequest,
     BokehServerError,
@@ -21,7 +21,7 @@ __all__ = ["Documents"]
 TRIES = 3
 
 
-class Documents(Server):
+class Documents(People):
     """The documents of one server, of which one is in use.
 
     :ivar docid: the document in use, after :meth:`use_doc`.

@@ -66,6 +66,11 @@ class Http:
         self._session.verify = bundle or True
         self._session.trust_env = False
 
+    def identify(self, headers: Mapping[str, str]) -> None:
+        """Say from now on with every request who we are."""
+        self._session.headers.pop("Authorization", None)
+        self._session.headers.update(headers)
+
     @property
     def ca_bundle(self) -> str | None:
         """A file of certificates to trust instead of the usual ones."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from weakref import WeakValueDictionary
 
 from bokeh_server.blocking import run_blocking
@@ -23,7 +23,7 @@ from bokeh_server.documents.watchers import Watchers
 from bokeh_server.errors import BokehServerError
 from bokeh_server.permissions import SINGLE_USER
 from bokeh_server.protocol import Schema
-from bokeh_server.storage import DocumentRecord, Store
+from bokeh_server.storage import DocumentRecord, GrantRecord, Store
 from bokeh_server.storage.documents import check_title
 from bokeh_server.storage.forks import ForkGuard
 
@@ -43,6 +43,7 @@ class Engine:
     :param store: the database; closing it is the caller's task.
     :param broker: tells the other processes that use the database of changes, and hears of theirs.
     :param schema: is asked about every change before it is applied.
+    :param sharing: look up who besides its owner has a role in a document.
     """
 
     def __init__(
@@ -52,8 +53,10 @@ class Engine:
         broker: Broker | None = None,
         limits: Limits | None = None,
         schema: Schema | None = None,
+        sharing: bool = False,
     ) -> None:
         self.limits = limits or Limits()
+        self._sharing = sharing
         self._store = store
         self._broker = broker
         self._schema = schema
@@ -72,7 +75,7 @@ class Engine:
         self._loaded: dict[str, LiveDocument] = {}
         # Whoever still holds a document that left memory finds the same one when it comes back.
         self._known: WeakValueDictionary[str, LiveDocument] = WeakValueDictionary()
-        self._identities = Identities(self.get)
+        self._identities = Identities(self.get, self._roles_in)
         self._revisions = Revisions(self._store, self.limits)
 
     # --- documents as a whole ------------------------------------------------------------
@@ -134,6 +137,32 @@ class Engine:
         self._identities.forget(docid)
         self._watchers.notify(docid, "changed")
         return record
+
+    def share(self, docid: str, name: str, role: str) -> None:
+        """Give somebody a role in a document, in the place of the one they had.
+
+        :param role: ``editor`` or ``viewer``.
+        :raises NotFound: nobody has this name.
+        """
+        run_blocking(self._store.grants.give, docid, name, role)
+        self._identities.forget(docid)
+
+    def unshare(self, docid: str, name: str) -> bool:
+        """Take somebody's role away; whether they had one."""
+        had = run_blocking(self._store.grants.take, docid, name)
+        self._identities.forget(docid)
+        return had
+
+    def shares(self, docid: str) -> Sequence[GrantRecord]:
+        """Who has a role in a document besides its owner."""
+        return run_blocking(self._store.grants.of, docid)
+
+    def shared_with(self, name: str) -> Sequence[DocumentRecord]:
+        """The documents in which somebody has a role, the last changed first."""
+        return run_blocking(self._store.grants.shared_with, name)
+
+    def _roles_in(self, docid: str) -> Mapping[str, str]:
+        return run_blocking(self._store.grants.roles, docid) if self._sharing else {}
 
     def delete(self, docid: str) -> None:
         """Delete a document for good; its followers are told to leave.

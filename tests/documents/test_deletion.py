@@ -19,7 +19,7 @@ from bokeh_server.storage.tables import Base
 from support.documents import TestFollower, doc_json, run_together, set_value, stream
 
 #: what outlives documents: people.
-LASTING = {"user"}
+LASTING = {"user", "login", "token", "invitation"}
 
 
 def rows(store: Store, docid: str) -> dict[str, int]:

@@ -1,0 +1,219 @@
+"""Registering, logging in and out, passwords and tokens: forms of our pages, and JSON.
+
+A form logs its browser in; JSON is answered with a token, for scripts.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from flask import Blueprint, Response, jsonify, request
+from werkzeug.wrappers import Response as AnyResponse
+
+from bokeh_server.accounts import Accounts, Known
+from bokeh_server.blueprint.access import demand_user
+from bokeh_server.blueprint.bodies import read_object
+from bokeh_server.blueprint.callers import (
+    clear_login,
+    current_caller,
+    has_login_page,
+    set_login,
+)
+from bokeh_server.blueprint.foreign import refuse_unsigned
+from bokeh_server.blueprint.form_pages import say_on_page, to_page
+from bokeh_server.blueprint.state import current_state
+from bokeh_server.errors import BadRequest, CallerError, Forbidden, NotFound
+from bokeh_server.permissions import Action
+from bokeh_server.storage import TokenRecord, UserRecord
+
+__all__ = ["accounts_here", "add_routes"]
+
+_FORM = "application/x-www-form-urlencoded"
+_MOST_DAYS = 3650
+#: what a token is called that a script got by logging in.
+_SCRIPT = "a script"
+
+
+def add_routes(blueprint: Blueprint) -> None:
+    """Add the routes of this module."""
+    add = blueprint.add_url_rule
+    add("/bokeh/register", "register", _register, methods=["POST"])
+    add("/bokeh/login", "login", _login, methods=["POST"])
+    add("/bokeh/logout", "logout", _logout, methods=["POST"])
+    add("/bokeh/account/password", "change_password", _change_password, methods=["POST"])
+    add("/bokeh/account/logout", "logout_everywhere", _logout_everywhere, methods=["POST"])
+    add("/bokeh/account/tokens", "tokens", _tokens, methods=["GET"])
+    add("/bokeh/account/tokens", "make_token", _make_token, methods=["POST"])
+    add("/bokeh/account/tokens/<token_id>", "revoke_token", _revoke, methods=["DELETE"])
+
+
+def accounts_here() -> Accounts:
+    """The accounts of this server.
+
+    :raises NotFound: it has none.
+    """
+    if not has_login_page():
+        raise NotFound(
+            "use an account", "this server has none of its own", "Start it with --multi-user"
+        )
+    return current_state().accounts
+
+
+def _register() -> AnyResponse:
+    accounts, given = accounts_here(), _given()
+
+    def register() -> UserRecord:
+        return accounts.register(
+            given.get("username"),
+            given.get("password"),
+            address=_address(),
+            invitation=str(given.get("invitation") or ""),
+        )
+
+    return _enter(register, given, "register")
+
+
+def _login() -> AnyResponse:
+    accounts, given = accounts_here(), _given()
+
+    def check() -> UserRecord:
+        return accounts.check(given.get("username"), given.get("password"), address=_address())
+
+    return _enter(check, given, "login")
+
+
+def _enter(find: Any, given: dict[str, Any], page: str) -> AnyResponse:
+    """Log in whom ``find`` gives: a browser by its cookie, a script by a token."""
+    if not _is_form():
+        user = find()
+        title = str(given.get("title") or _SCRIPT)
+        token = current_state().accounts.make_token(user, title)
+        return jsonify(username=user.name, token=token)
+    refuse_unsigned()
+    try:
+        user = find()
+    except CallerError as error:
+        return say_on_page(page, error, given)
+    # Whoever was logged in here before, or planted a cookie, is no more: it is a new one.
+    _end(current_caller().known)
+    answer = to_page(given.get("next"))
+    set_login(answer, current_state().accounts.log_in(user, _agent()))
+    return answer
+
+
+def _logout() -> AnyResponse:
+    accounts_here()
+    _end(current_caller().known)
+    answer = to_page("/bokeh/login") if _is_form() else jsonify(status="ok")
+    clear_login(answer)
+    return answer
+
+
+def _end(known: Known | None) -> None:
+    if known is not None and known.by == "login":
+        current_state().accounts.log_out(known.digest)
+
+
+def _logout_everywhere() -> AnyResponse:
+    accounts, name = accounts_here(), _person("log out everywhere")
+    count = accounts.log_out_everywhere(name, keep=_own_login())
+    return to_page("/bokeh/account") if _is_form() else jsonify(ended=count)
+
+
+def _change_password() -> AnyResponse:
+    accounts, name, given = accounts_here(), demand_user("change a password"), _given()
+    try:
+        accounts.check(name, given.get("current"), address=_address())
+        accounts.change_password(name, given.get("password"), keep=_own_login())
+    except CallerError as error:
+        if not _is_form():
+            raise
+        return say_on_page("account", error, given)
+    return to_page("/bokeh/account?changed=1") if _is_form() else jsonify(status="ok")
+
+
+def _own_login() -> bytes | None:
+    known = current_caller().known
+    return known.digest if known is not None and known.by == "login" else None
+
+
+# --- tokens ------------------------------------------------------------------------------------
+
+
+def _tokens() -> Response:
+    accounts, name = accounts_here(), demand_user("list your tokens")
+    return jsonify(tokens=[_token_json(record) for record in accounts.tokens(name)])
+
+
+def _make_token() -> AnyResponse:
+    accounts, name, given = accounts_here(), _person("make a token"), _given()
+    user = accounts.user(name)
+    token = accounts.make_token(
+        user, str(given.get("title") or ""), _scope(given), _lifetime(given)
+    )
+    return jsonify(token=token)
+
+
+def _revoke(token_id: str) -> AnyResponse:
+    accounts, name = accounts_here(), demand_user("revoke a token")
+    accounts.revoke(token_id, name)
+    return Response(status=204)
+
+
+def _person(attempted: str) -> str:
+    """The name of a person who is logged in: a token may not make others, or end logins.
+
+    :raises Forbidden: it is a token.
+    """
+    name, known = demand_user(attempted), current_caller().known
+    if known is not None and known.by == "token":
+        raise Forbidden(attempted, "a token may not do this", "Log in on the server's page")
+    return name
+
+
+def _scope(given: dict[str, Any]) -> Action:
+    try:
+        return Action(given.get("scope") or "own")
+    except ValueError:
+        known = ", ".join(action.value for action in Action)
+        raise BadRequest("make a token", f"its scope is not one of {known}") from None
+
+
+def _lifetime(given: dict[str, Any]) -> timedelta | None:
+    days = str(given.get("days") or "")
+    if not days:
+        return None
+    if not (days.isascii() and days.isdigit()) or not 0 < int(days[:6]) <= _MOST_DAYS:
+        raise BadRequest("make a token", f"days is not a number from 1 to {_MOST_DAYS}")
+    return timedelta(days=int(days[:6]))
+
+
+def _token_json(record: TokenRecord) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "title": record.title,
+        "scope": record.scope,
+        "created": record.created.isoformat(),
+        "used": record.used.isoformat() if record.used else None,
+        "expires": record.expires.isoformat() if record.expires else None,
+    }
+
+
+# --- what was sent -----------------------------------------------------------------------------
+
+
+def _is_form() -> bool:
+    return request.mimetype == _FORM
+
+
+def _given() -> dict[str, Any]:
+    return request.form.to_dict() if _is_form() else read_object()[0]
+
+
+def _address() -> str:
+    return request.remote_addr or ""
+
+
+def _agent() -> str:
+    return request.headers.get("User-Agent", "")

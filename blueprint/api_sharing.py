@@ -1,0 +1,70 @@
+"""JSON: who besides its owner may use a document."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, jsonify
+
+from bokeh_server.accounts import folded
+from bokeh_server.blueprint.access import owned
+from bokeh_server.blueprint.bodies import read_object
+from bokeh_server.blueprint.state import current_state
+from bokeh_server.errors import BadRequest, NotFound
+from bokeh_server.permissions import Role
+from bokeh_server.storage import GrantRecord
+
+__all__ = ["add_routes"]
+
+
+def add_routes(blueprint: Blueprint) -> None:
+    """Add the routes of this module."""
+    add = blueprint.add_url_rule
+    path = "/bokeh/doc/<docid>/grants"
+    add(path, "grants", _list, methods=["GET"])
+    add(f"{path}/<username>", "grant", _give, methods=["PUT"])
+    add(f"{path}/<username>", "revoke_grant", _take, methods=["DELETE"])
+
+
+def _list(docid: str) -> Response:
+    identity = owned(docid)
+    grants = [_grant_json(record) for record in current_state().engine.shares(docid)]
+    return jsonify(owner=identity.owner, published=identity.published, grants=grants)
+
+
+def _give(docid: str, username: str) -> Response:
+    identity = owned(docid)
+    _demand_people()
+    name, role = folded(username), _role()
+    if name == identity.owner:
+        raise BadRequest("share this document", "its owner may do everything already")
+    current_state().engine.share(docid, name, role)
+    return jsonify(username=name, role=role)
+
+
+def _take(docid: str, username: str) -> Response:
+    owned(docid)
+    if not current_state().engine.unshare(docid, folded(username)):
+        raise NotFound("take this right back", "they have none", "List who has one")
+    return Response(status=204)
+
+
+def _demand_people() -> None:
+    if not current_state().settings.multi_user:
+        why = "this server knows nobody but you"
+        raise NotFound("share this document", why, "Start it with --multi-user")
+
+
+def _role() -> str:
+    body, _ = read_object()
+    role = body.get("role")
+    known = [each.value for each in Role]
+    if role not in known:
+        raise BadRequest("share this document", f"the role is not one of {', '.join(known)}")
+    return str(role)
+
+
+def _grant_json(record: GrantRecord) -> dict[str, str]:
+    return {
+        "username": record.name,
+        "role": record.role,
+        "created": record.created.isoformat(),
+    }
