@@ -23,6 +23,7 @@ from bokeh_server.remembered import Remembered
 from bokeh_server.storage import LoginRecord, NewToken, Store, TokenRecord, UserRecord
 from bokeh_server.storage.credentials import is_due
 from bokeh_server.storage.types import utc_now
+from bokeh_server.storage.users import unknown_user
 
 __all__ = ["Accounts", "Known", "Policy", "Registration"]
 
@@ -290,6 +291,16 @@ class Accounts:
         record = run_blocking(self._credentials.revoke_token, token_id, name)
         self._tokens.forget_all()
         return record
+
+    def known(self, name: str) -> UserRecord:
+        """The user of a name, disabled or not.
+
+        :raises NotFound: nobody has this name.
+        """
+        found = run_blocking(self._users.get, folded(name))
+        if found is None:
+            raise unknown_user(name)
+        return found
 
     def user(self, name: str) -> UserRecord:
         """The user of a name.

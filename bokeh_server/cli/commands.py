@@ -13,6 +13,8 @@ from bokeh_server.cli.documents import docs
 from bokeh_server.cli.history import log_command, restore_command
 from bokeh_server.cli.options import CONTEXT, server_options, settings_of
 from bokeh_server.cli.tables import print_table
+from bokeh_server.cli.tokens import tokens
+from bokeh_server.cli.users import users
 from bokeh_server.config import Settings, setting_names
 from bokeh_server.errors import BokehServerError
 
@@ -73,6 +75,8 @@ bokeh_server.add_command(db)
 docs.add_command(log_command)
 docs.add_command(restore_command)
 bokeh_server.add_command(docs)
+bokeh_server.add_command(users)
+bokeh_server.add_command(tokens)
 
 
 def run() -> None:
