@@ -125,6 +125,12 @@ def _is_number(value: object) -> bool:
 def _check_value(owner: type[Model], properties: Properties, attr: str, value: object) -> None:
     try:
         properties[attr].prepare_value(owner, attr, value)
+    except ImportError:  # without pandas Bokeh cannot even look whether it is a table
+        raise invalid_patch(_cannot_be(owner, attr, value)) from None
     except ValueError as error:
-        why = f"{attr!r} of a {owner.__name__} cannot be {str(value)[:40]!r}"
-        raise invalid_patch(f"{why} ({str(error).partition(': ')[2][:200]})") from None
+        why = str(error).partition(": ")[2][:200]
+        raise invalid_patch(f"{_cannot_be(owner, attr, value)} ({why})") from None
+
+
+def _cannot_be(owner: type[Model], attr: str, value: object) -> str:
+    return f"{attr!r} of a {owner.__name__} cannot be {str(value)[:40]!r}"

@@ -126,6 +126,8 @@ class _Handler(pywsgi.WSGIHandler):  # type: ignore[misc]
 
     server: HttpServer
     close_connection: bool
+    connection_upgraded: bool
+    response_headers: list[tuple[bytes, bytes]]
     rfile: Any
     _held: list[bytes] | None = None
 
@@ -173,6 +175,13 @@ class _Handler(pywsgi.WSGIHandler):  # type: ignore[misc]
         self.close_connection = True
         with contextlib.suppress(OSError):
             self.socket.sendall(_STOPPING)
+
+    def finalize_headers(self) -> None:
+        """Say so when the connection is closed after the answer, or a client may send on it."""
+        super().finalize_headers()
+        said = any(name.lower() == b"connection" for name, _ in self.response_headers)
+        if self.close_connection and not said and not self.connection_upgraded:
+            self.response_headers.append((b"Connection", b"close"))
 
     def _write_with_headers(self, data: bytes) -> None:
         """Send the head of a response and the first of its body at once, not one by one."""

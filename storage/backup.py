@@ -26,6 +26,10 @@ def copy_file(path: Path, target: Path, *, replace: bool = False) -> int:
     :returns: its bytes.
     :raises ConfigurationError: it cannot be copied, or not written there.
     """
+    if _is_own(path, target):
+        raise ConfigurationError(
+            f"back up {path} to {target}", "that is the database itself", "Choose another place"
+        )
     draft = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
         _copy(path, draft)
@@ -42,6 +46,14 @@ def copy_file(path: Path, target: Path, *, replace: bool = False) -> int:
     finally:
         draft.unlink(missing_ok=True)
     return target.stat().st_size
+
+
+def _is_own(path: Path, target: Path) -> bool:
+    """Whether a file is one of a database's: itself, or its log, there or not."""
+    own = [path.with_name(path.name + end) for end in ("", "-wal", "-shm", "-journal")]
+    if any(each.exists() and target.exists() and target.samefile(each) for each in own):
+        return True
+    return target.resolve() in [each.resolve() for each in own]
 
 
 def open_file(path: Path) -> sqlite3.Connection:

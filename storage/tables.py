@@ -196,7 +196,8 @@ class Blob(Base):
 class Part(Base):
     """Which blob a part of a document was, from snapshot ``since`` until before ``until``.
 
-    ``key`` is the SHA-256 of the part's name; a chunk of an array is its own key.
+    ``key`` is the SHA-256 of the part's name; that of a chunk of an array is one byte longer than
+    its digest, so that no content can have the key of a part.
     """
 
     __tablename__ = "part"

@@ -244,3 +244,14 @@ def test_a_wrong_certificate_is_noticed_by_the_client(tmp_path: Path) -> None:
             context.wrap_socket(sock, server_hostname="localhost")
         time.sleep(0.1)
         assert "Traceback" not in running.log
+
+
+def test_a_connection_that_will_be_closed_is_announced(server: Served) -> None:
+    """Who asks for the connection to be closed after the answer is told that it is; others not."""
+    heads = {}
+    for wish in ("close", "keep-alive"):
+        with server.connect() as sock:
+            sock.sendall(f"GET / HTTP/1.1\r\nHost: a\r\nConnection: {wish}\r\n\r\n".encode())
+            heads[wish] = sock.recv(65536).partition(b"\r\n\r\n")[0].lower()
+    assert b"connection: close" in heads["close"]
+    assert b"connection:" not in heads["keep-alive"]

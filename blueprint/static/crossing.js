@@ -42,17 +42,20 @@ export class Crossing {
   constructor(now = () => performance.now()) {
     this._now = now
     this._pressed = null  // since when a pointer is down
+    this._edited = new Map()
     this.start(0)
   }
 
-  // The document was pulled: it is as change `seq` left it.
+  // The document was pulled: it is as change `seq` left it. What is held stays as it is now.
   start(seq) {
+    const held = [...this._edited].filter(([key]) => this._is_dragged(key))
     this.seen = seq
     this._unsent = new Map()   // key -> {whole, seen}: edits that wait in the outbox
     this._sent = new Map()     // id of a message -> the keys in it
     this._count = new Map()    // key -> edits of it that have no answer yet
-    this._own = new Map()      // key -> number of the last answered edit, where it set all
-    this._edited = new Map()   // key -> when a person last did it
+    // key -> number of the last answered edit, where it set all
+    this._own = new Map(held.map(([key]) => [key, seq]))
+    this._edited = new Map(held)  // key -> when a person last did it
     this._waiting = []         // {seq, event, buffers} of what others did
   }
 

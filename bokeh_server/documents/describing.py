@@ -245,8 +245,9 @@ def _set(label: str, attr: str, new: Any) -> Deed:
 
 
 def _patched(patches: Any) -> int:
-    entries = patches.get("entries", []) if isinstance(patches, dict) else []
-    return sum(len(each[1]) for each in entries if isinstance(each[1], list))
+    entries = patches.get("entries") if isinstance(patches, dict) else None
+    pairs = entries if isinstance(entries, list) else []
+    return sum(len(each[1]) for each in pairs if isinstance(each[1], list))
 
 
 def _count(number: int, one: str) -> str:

@@ -267,7 +267,8 @@ class LiveDocument(Readable):
         try:
             applied = make(wire)
             gone = source.missing(wire)
-            if title is None and not applied.keys:
+            # With a key it goes into the log, too: sent again it might have something to change.
+            if title is None and not applied.keys and (source.key is None or applied.messages):
                 return Unchanged(applied.messages, gone)
             return self._submit(wire, applied, source, title, gone)
         except BaseException as error:

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import TypeVar
 
 from bokeh_server.blocking import run_blocking, run_sized
+from bokeh_server.documents.saving import is_chunk
 from bokeh_server.errors import BadRequest, ServerFault, UnknownDocument
 from bokeh_server.protocol import Applied, WireDocument, parse_patch, unpack
 from bokeh_server.storage import ChangeRecord, DocumentRecord, Snapshot, Store
@@ -154,9 +155,9 @@ def _apply_stored(wire: WireDocument, record: ChangeRecord) -> Applied:
 
 def _read_snapshot(snapshot: Snapshot) -> WireDocument:
     parts, blobs = snapshot.parts, snapshot.blobs
-    if WHOLE in parts:
+    if parts.keys() == {WHOLE}:
         return WireDocument.from_state(*unpack(blobs[parts[WHOLE]], "a snapshot"))
-    bodies = (blobs[digest] for key, digest in parts.items() if key != digest)
+    bodies = (blobs[digest] for key, digest in parts.items() if not is_chunk(key, digest))
     try:
         return WireDocument.from_parts(bodies, blobs)
     except BadRequest as error:

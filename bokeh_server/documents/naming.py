@@ -80,7 +80,8 @@ def _quoted(text: str) -> str:
 def length_of(columns: Any) -> int | None:
     """How many rows columns have that are written as JSON; ``None`` where that cannot be seen."""
     pairs = columns.get("entries", columns.items()) if isinstance(columns, dict) else columns
-    for pair in pairs or ():
+    # Data of a model that is not Bokeh's may be anything.
+    for pair in pairs if isinstance(pairs, Iterable) and not isinstance(pairs, str) else ():
         column = pair[1] if isinstance(pair, list | tuple) and len(pair) == 2 else None
         if isinstance(column, list):
             return len(column)

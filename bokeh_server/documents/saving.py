@@ -13,15 +13,29 @@ from bokeh_server.protocol import Digests, Draft, Part
 from bokeh_server.protocol.chunks import digest_of
 from bokeh_server.storage import Store
 
-__all__ = ["Saver"]
+__all__ = ["Saver", "is_chunk"]
 
 #: how often to try when other processes write snapshots of the document, too.
 ATTEMPTS = 3
 
 
+#: what the keys of chunks begin with; those of parts are shorter.
+_CHUNK = b"\x01"
+
+
 def part_key(name: str) -> bytes:
     """The key under which storage keeps a part."""
     return sha256(b"part " + name.encode()).digest()
+
+
+def chunk_key(digest: bytes) -> bytes:
+    """The key under which storage keeps a chunk: whatever bytes it has, never that of a part."""
+    return _CHUNK + digest
+
+
+def is_chunk(key: bytes, digest: bytes) -> bool:
+    """Whether what is kept under a key is a chunk; once a chunk was its own key."""
+    return len(key) > len(digest) or key == digest
 
 
 @dataclass(slots=True)
@@ -42,18 +56,22 @@ class Index:
     """What the newest snapshot is made of.
 
     :ivar seq: its number.
-    :ivar parts: key to digest; a chunk is its own key.
+    :ivar parts: key to digest.
+    :ivar stored: digests of the chunks among them.
     """
 
     def __init__(self, seq: int, parts: dict[bytes, bytes]) -> None:
         self.seq = seq
         self.parts = parts
+        self.stored = {digest for key, digest in parts.items() if key == chunk_key(digest)}
         self._chunks: dict[bytes, list[bytes]] = {}
         self._uses: Counter[bytes] = Counter()
 
     def plan(self, draft: Draft) -> Plan:
         """Compare a draft with it, and have it be that draft."""
         plan, touched = Plan(), set[bytes]()
+        if draft.whole:  # nothing stays that the draft does not have
+            self._chunks, self._uses = {}, Counter()
         for key in map(part_key, draft.gone):
             touched |= self._use(key, [])
             if key in self.parts:
@@ -62,11 +80,18 @@ class Index:
             touched |= self._take(part, plan)
         self._count(touched, plan)
         if draft.whole:
-            plan.ended |= self.parts.keys() - self._chunks.keys() - (+self._uses).keys()
-        for key in plan.ended:
-            del self.parts[key]
-        self.parts |= plan.added
+            needed = {*self._chunks, *map(chunk_key, +self._uses)}
+            plan.ended |= self.parts.keys() - needed
+        self._become(plan)
         return plan
+
+    def _become(self, plan: Plan) -> None:
+        for key in plan.ended:
+            digest = self.parts.pop(key)
+            if key == chunk_key(digest):
+                self.stored.discard(digest)
+        self.parts |= plan.added
+        self.stored |= {digest for key, digest in plan.added.items() if key == chunk_key(digest)}
 
     def _take(self, part: Part, plan: Plan) -> set[bytes]:
         body, chunks = part.packed()
@@ -87,10 +112,10 @@ class Index:
     def _count(self, touched: Iterable[bytes], plan: Plan) -> None:
         for digest in touched:
             if self._uses[digest] > 0:
-                if digest not in self.parts:
-                    plan.added[digest] = digest
-            elif digest in self.parts:
-                plan.ended.add(digest)
+                if digest not in self.stored:
+                    plan.added[chunk_key(digest)] = digest
+            elif digest in self.stored:
+                plan.ended.add(chunk_key(digest))
 
 
 class Saver:
@@ -120,7 +145,7 @@ class Saver:
                 whole = index is None
                 if index is None:
                     index = Index(*run_blocking(self._store.snapshots.index, self._docid))
-                seq, taken = draft(index.parts.keys(), whole)
+                seq, taken = draft(index.stored, whole)
                 if seq <= index.seq:
                     return index.seq
                 if run_blocking(self._write, index, seq, taken):
@@ -141,5 +166,5 @@ def _missing(plan: Plan, draft: Draft) -> Iterator[tuple[bytes, bytes | memoryvi
     yield from plan.bodies.items()
     for part in draft.parts:
         for digest, data in part.data():
-            if digest in plan.added:
+            if chunk_key(digest) in plan.added:
                 yield digest, data

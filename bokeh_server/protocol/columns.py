@@ -302,8 +302,15 @@ def _for_slice(column: GrowingArray, value: Any, count: int) -> Any:
     if column.values.ndim == 1 and len(items) not in (1, count):
         raise InvalidValue(f"{len(items)} values were given for a slice of {count} rows")
     if column.values.dtype == object and column.values.ndim == 1:
-        return objects(list(items))
+        return objects(items if isinstance(items, list) else _plain_items(items))
     return plain(items) if isinstance(items, list) else items
+
+
+def _plain_items(values: Array) -> list[Any]:
+    """Give the items of an array as wire values: what numpy has of them cannot be written."""
+    if values.ndim != 1:
+        raise InvalidValue(f"an array of shape {list(values.shape)} does not fit into rows")
+    return [wire_item(each) for each in values.tolist()]
 
 
 def _is_number(value: Any) -> bool:

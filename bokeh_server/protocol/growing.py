@@ -27,6 +27,8 @@ __all__ = ["Column", "ColumnBytes", "GrowingArray", "GrowingList", "Undo", "to_a
 Undo: TypeAlias = list[Callable[[], None]]
 
 _SMALLEST = 64
+#: bytes of a column of text as numpy keeps it, every row as long as the longest.
+_MOST_TEXT = 256 * 1024 * 1024
 #: what integers of 64 bits are in browsers, where they fit.
 _NARROWED = {"int64": "int32", "uint64": "uint32"}
 
@@ -98,6 +100,7 @@ class GrowingArray:
         if new.dtype != dtype:
             shown, dtype = self.shown, np.result_type(dtype, new.dtype)
             self._shown = shown if shown in ("object", _NARROWED.get(dtype.name)) else None
+        _check_text(dtype, len(self) + len(new))
         room = self._owned and self._stop + len(new) <= len(self._array)
         if dtype != self._array.dtype or not room:
             self._move(dtype, len(self) + len(new))
@@ -165,6 +168,7 @@ class GrowingArray:
 
     def _widen(self, dtype: Any, undo: Undo) -> Array:
         wider = np.result_type(self._array.dtype, dtype)
+        _check_text(wider, len(self))
         if wider != self._array.dtype:
             self._remember(undo)
             self._move(wider, len(self))
@@ -316,7 +320,22 @@ def to_array(items: list[Any]) -> Array:
 
     :raises InvalidValue: it can make nothing of it.
     """
+    longest = max((len(each) for each in items if isinstance(each, str)), default=0)
+    _check_text(np.dtype(f"U{longest}"), len(items))
     try:
         return np.asarray([plain(item) for item in items])
     except (TypeError, ValueError, OverflowError) as fault:
         raise InvalidValue(f"a list cannot become an array ({fault})") from None
+
+
+def _check_text(dtype: Any, rows: int) -> None:
+    """Refuse text of which numpy would make every row as long as the longest.
+
+    :raises InvalidValue: that would take too much memory.
+    """
+    size = dtype.itemsize * rows
+    if dtype.kind == "U" and size > _MOST_TEXT:
+        raise InvalidValue(
+            f"as an array of {rows:,} texts of {dtype.itemsize // 4:,} characters it would take"
+            f" {size:,} bytes; send the column as a list"
+        )

@@ -528,3 +528,15 @@ def test_what_a_slider_has_when_it_is_let_go_is_told_once(client: FlaskClient, d
     change(client, docid, {**head, "attr": "value"}, {**head, "attr": "value_throttled"})
     newest = client.get(path(docid, "history")).get_json()["groups"][0]
     assert newest["what"] == "Value of slider “amount” set to 4"
+
+
+@pytest.mark.parametrize("value", [5, "text", None, {"entries": 5}, [1, [2, 3]], {"a": 1}])
+def test_data_of_any_shape_can_be_told(client: FlaskClient, docid: str, value: object) -> None:
+    """A model that is not Bokeh's may have data that is no columns; its history is told."""
+    model = {"type": "object", "name": "my.Gauge", "id": "gauge", "attributes": {}}
+    change(client, docid, {"kind": "RootAdded", "model": model})
+    event = {"kind": "ModelChanged", "model": {"id": "gauge"}, "attr": "data", "new": value}
+    change(client, docid, event)
+    answer = client.get(path(docid, "history"))
+    assert answer.status_code == 200
+    assert "data" in answer.get_json()["groups"][0]["what"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from timeit import repeat
 from typing import Any
 
@@ -236,3 +237,19 @@ def test_the_id_of_a_model_is_text(client: FlaskClient, docid: str) -> None:
     """Any other is bad input, wherever it is looked at first."""
     event = {"kind": "ModelChanged", "model": {"id": ["a"]}, "attr": "value", "new": 1}
     assert _change(client, docid, event).status_code == 400
+
+
+@pytest.mark.parametrize("value", [True, 5, "x", None])
+def test_columns_without_pandas(
+    client: FlaskClient,
+    docid: str,
+    plotted: Document,
+    value: object,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What is no columns is refused where pandas, which Bokeh asks about it, is not installed."""
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    source = plotted.select_one({"type": ColumnDataSource})
+    assert isinstance(source, ColumnDataSource)
+    answer = _change(client, docid, _set(source, "data", value))
+    assert (answer.status_code, answer.get_json()["error"]) == (400, "invalid_patch")

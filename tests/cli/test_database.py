@@ -72,3 +72,19 @@ def test_backup_and_vacuum_beside_a_server(tmp_path: Path) -> None:
     with running_server(data_dir=copy.parent) as restored:
         listed = requests.get(f"{restored.url}/bokeh/userinfo/", timeout=20).json()["docs"]
         assert [doc["docid"] for doc in listed] == [docid]
+
+
+def test_a_backup_is_never_the_database_itself(tmp_path: Path) -> None:
+    """Under whatever name, with --force or without: a server that runs would lose its file."""
+    data = tmp_path / "data"
+    with running_server(data_dir=data) as server:
+        file = data / "bokeh-server.sqlite3"
+        (data / "hard").hardlink_to(file)
+        (data / "soft").symlink_to(file)
+        for name in (file.name, "hard", "soft", f"{file.name}-wal"):
+            backup = ("db", "backup", "--force", str(data / name))
+            done = run_command(tmp_path, *backup, "--data-dir", str(data))
+            assert done.returncode == 1
+            assert "the database itself" in done.stderr
+        made = requests.post(f"{server.url}/bokeh/doc/", json={"title": "line"}, timeout=20)
+        assert made.status_code == 201

@@ -174,3 +174,40 @@ def test_a_key_is_known_as_long_as_its_change(database_url: str) -> None:
         engine = Engine(store)
         assert engine.open(docid).apply(stream(5), actor="ada", key=KEY) == 3
         engine.close()
+
+
+def test_what_changed_nothing_changes_nothing_when_sent_again(server: RunningServer) -> None:
+    """A content, a restore and a change without effect undo nothing that others did since."""
+    with client(server.url) as http:
+        docid = make_document(http, "line")
+        content = http.ask("GET", f"/bokeh/doc/{docid}/content")[1]["doc"]
+        drop_one(http, docid)
+        head = http.ask("GET", f"/bokeh/doc/{docid}/")[1]["seq"]
+        sent: list[tuple[str, str, object, str]] = [
+            ("PUT", f"/bokeh/doc/{docid}/content", {"doc": content}, "a"),
+            ("POST", f"/bokeh/doc/{docid}/restore", {"revision": head}, "b"),
+            ("POST", f"/bokeh/doc/{docid}/changes", {"events": set_gone()}, "c"),
+        ]
+        first = [send(http, each) for each in sent]
+        assert [status for status, _ in first] == [200] * 3
+        back = {"type": "object", "name": "Slider", "id": "t", "attributes": {"start": 0, "end": 9}}
+        others = [{"kind": "RootAdded", "model": back}, *set_value(77).events]
+        assert http.change(docid, others)[0] == 200
+        assert [send(http, each) for each in sent] == first
+    server.restart()
+    with client(server.url) as http:
+        assert [send(http, each) for each in sent] == first
+        for model_id, value in (("s", 77), ("t", None)):
+            found = http.ask("GET", f"/bokeh/bb/{docid}/Slider/{model_id}/")[1]
+            assert found["attributes"].get("value") == value
+
+
+def set_gone() -> list[dict[str, Any]]:
+    """A change to a model that is gone."""
+    return [{**set_value(3).events[0], "model": {"id": "t"}}]
+
+
+def send(http: Client, request: tuple[str, str, object, str]) -> tuple[int, Any]:
+    """Send a request with its key."""
+    method, path, body, key = request
+    return http.ask(method, path, body, {"Idempotency-Key": key})

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from protocol.saved import Saved
 from protocol.wire_documents import document, model
 
-from bokeh_server.errors import InvalidMessage
-from bokeh_server.protocol import WireDocument, parse_patch
+from bokeh_server.errors import InvalidMessage, InvalidPatch
+from bokeh_server.protocol import Patch, WireDocument, parse_patch
 
 
 @pytest.mark.parametrize(
@@ -38,3 +40,25 @@ def test_numbers_that_json_does_not_have(text: str) -> None:
     head = b'{"events":[{"kind":"ModelChanged","model":{"id":"d"},"attr":"a","new":'
     with pytest.raises(InvalidMessage, match="nan"):
         parse_patch(head + text.encode() + b"}]}", {})
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32", "float32", "float64", "bool"])
+def test_numbers_of_an_array_among_objects(dtype: str) -> None:
+    """Rows of an array of objects that an array is put into can be written and read again."""
+    objects = {"type": "ndarray", "array": ["a", 1, None, 2.5], "shape": [4], "dtype": "object"}
+    data = {"type": "map", "entries": [["x", {**objects, "order": "little"}]]}
+    wire = document(model("ColumnDataSource", "d", data=data))
+    new = np.array([1, 0], dtype=dtype)
+    head = {"type": "ndarray", "shape": [2], "dtype": dtype, "order": "little"}
+    value = {**head, "array": {"type": "bytes", "data": {"id": "b"}}}
+    patches = {"x": [[{"type": "slice", "start": 0, "stop": 2, "step": None}, value]]}
+    event = {"kind": "ColumnsPatched", "model": {"id": "d"}, "attr": "data", "patches": patches}
+    wire.apply(Patch([event], {"b": new.tobytes()}))
+    for each in (wire, Saved().save(wire).load(), WireDocument.from_state(*wire.state())):
+        found = each.model_json("d")["attributes"]["data"]["entries"][0][1]
+        assert found["array"] == [1, 0, None, 2.5]
+    both = np.ones((2, 3), dtype=dtype)
+    wide = {**value, "shape": [2, 3]}
+    event["patches"] = {"x": [[{"type": "slice", "start": 0, "stop": 2, "step": None}, wide]]}
+    with pytest.raises(InvalidPatch, match="does not fit into rows"):
+        wire.apply(Patch([event], {"b": both.tobytes()}))

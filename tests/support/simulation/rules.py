@@ -65,15 +65,17 @@ class Rules:
     def __init__(self, now: Callable[[], float]) -> None:
         self._now = now
         self._pressed: float | None = None
+        self._edited: dict[str, float] = {}
         self.start(0)
 
     def start(self, seq: float) -> None:
-        """The document was pulled."""
+        """The document was pulled; what is held stays as it is now."""
+        held = {key: at for key, at in self._edited.items() if self._is_dragged(key)}
         self.seen = seq
         self._unsent: dict[str, _Edit] = {}
         self._sent: dict[str, dict[str, _Edit]] = {}
-        self._own: dict[str, float] = {}
-        self._edited: dict[str, float] = {}
+        self._own: dict[str, float] = dict.fromkeys(held, seq)
+        self._edited = held
         self._waiting: list[Waiting] = []
 
     def press(self, is_held: bool) -> None:
