@@ -67,6 +67,8 @@ class UserStore:
 
     def get(self, name: str) -> UserRecord | None:
         """The user of this name."""
+        if not name.isprintable():  # the name of nobody; databases refuse some of them
+            return None
         with self._database.read("look up a user") as connection:
             row = connection.execute(_users().where(User.name == name)).one_or_none()
         return None if row is None else _record(row)
