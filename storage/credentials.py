@@ -174,12 +174,6 @@ class CredentialStore:
             row = {"digest": digest, "created": now, "expires": expires}
             connection.execute(insert(Invitation).values(**row))
 
-    def accept(self, digest: bytes) -> bool:
-        """Use up an invitation; whether it was good. Of two at once one is told so."""
-        good = delete(Invitation).where(Invitation.digest == digest, Invitation.expires > utc_now())
-        with self._database.write("accept an invitation") as connection:
-            return connection.execute(good).rowcount == 1
-
 
 def is_due(used: datetime | None) -> bool:
     """Whether it is to be noted again that something is in use."""

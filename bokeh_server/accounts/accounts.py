@@ -103,9 +103,9 @@ class Accounts:
         checked = check_password(password, found)
         self._by_address.attempt(address, "register")
         hashed = self._passwords.hash(checked)
-        if self.policy.registration == "invitation":
-            self._use_up(invitation)
-        return self.add(found, hashed)
+        return run_blocking(
+            lambda: self._users.create(found, hashed, invitation=self._shown(invitation))
+        )
 
     def _may_register(self, invitation: str) -> None:
         if self.policy.registration == "closed":
@@ -115,11 +115,11 @@ class Accounts:
         if self.policy.registration == "invitation" and not invitation:
             raise Forbidden("register", "this takes an invitation", "Ask for one")
 
-    def _use_up(self, invitation: str) -> None:
-        digest = digest_of(invitation)
-        if digest is None or not run_blocking(self._credentials.accept, digest):
-            why = "the invitation was used, has ended, or is none"
-            raise Forbidden("register", why, "Ask for another")
+    def _shown(self, invitation: str) -> bytes | None:
+        if self.policy.registration != "invitation":
+            return None
+        # What cannot be one is not among those that were made, either.
+        return digest_of(invitation) or b""
 
     def invite(self, lifetime: timedelta) -> str:
         """Make an invitation; its code is shown once."""

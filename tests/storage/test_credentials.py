@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import threading
+from collections import Counter
 from datetime import timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from sqlalchemy import make_url
 
-from bokeh_server.errors import NotFound
+from bokeh_server.errors import Conflict, Forbidden, NotFound
 from bokeh_server.storage import NewToken, Store, UserRecord
 from bokeh_server.storage.credentials import EXACTLY, is_due
 from bokeh_server.storage.types import utc_now
@@ -150,28 +152,48 @@ def test_revoking_a_token(store: Store, ada: UserRecord, bob: UserRecord) -> Non
             store.credentials.revoke_token(gone)
 
 
+def accept(store: Store, name: str, code: str) -> bool:
+    """Register with an invitation; whether it was good."""
+    try:
+        store.users.create(name, "hash", invitation=digest(code))
+    except Forbidden:
+        return False
+    return True
+
+
 def test_an_invitation_is_good_once_and_for_a_while(store: Store) -> None:
     """It is used up by the first; one that has ended, or was never made, is no good."""
     store.credentials.invite(digest("good"), utc_now() + HOUR)
     store.credentials.invite(digest("ended"), utc_now() - A_MOMENT)
-    assert [store.credentials.accept(digest("good")) for _ in range(3)] == [True, False, False]
-    assert not store.credentials.accept(digest("ended"))
-    assert not store.credentials.accept(digest("never"))
+    assert [accept(store, f"user {n}", "good") for n in range(3)] == [True, False, False]
+    assert not accept(store, "late", "ended")
+    assert not accept(store, "guest", "never")
+    assert [user.name for user in store.users.list()] == ["user 0"]
+
+
+def test_who_chose_a_name_that_is_taken_may_try_again(store: Store, ada: UserRecord) -> None:
+    """The invitation was not used up by it."""
+    store.credentials.invite(digest("good"), utc_now() + HOUR)
+    with pytest.raises(Conflict):
+        store.users.create("ada", "hash", invitation=digest("good"))
+    assert accept(store, "ada2", "good")
+    assert not accept(store, "ada3", "good")
 
 
 def test_one_of_many_is_let_in(store: Store, ready_url: str) -> None:
-    """Thirty threads of three servers show one invitation at once: it is good for one of them."""
+    """Thirty threads of three servers show one invitation at once: one account comes of it."""
     stores = [store, *(Store.open(ready_url, tidy=False) for _ in range(2))]
-    for turn in range(5):
-        store.credentials.invite(digest(f"code {turn}"), utc_now() + HOUR)
-        start, results = threading.Barrier(30), []
+    start, results = threading.Barrier(30), Counter[tuple[str, bool]]()
 
-        def accept(which: int, turn: int = turn, start: threading.Barrier = start) -> None:
-            start.wait(30)
-            results.append(stores[which % 3].credentials.accept(digest(f"code {turn}")))
+    def register(which: int, code: str) -> None:
+        start.wait(30)
+        results[code, accept(stores[which % 3], f"{code} {which}", code)] += 1
 
-        run_together((lambda which=which: accept(which) for which in range(30)))
-        assert sorted(results) == [False] * 29 + [True]
+    for code in ("one", "two", "three"):
+        store.credentials.invite(digest(code), utc_now() + HOUR)
+        run_together(partial(register, which, code) for which in range(30))
+        assert (results[code, True], results[code, False]) == (1, 29)
+    assert len(store.users.list()) == 3
     for other in stores[1:]:
         other.close()
 
