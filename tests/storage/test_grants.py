@@ -127,9 +127,12 @@ class Sharing(Deleting):
         """Do it, and leave others a turn, as SQLite does not."""
         self.ready.wait(30)
         with pytest.raises(UnknownDocument):
-            for turn in range(5000):
-                self.store.grants.give(self.docid, "bob", ("viewer", "editor")[turn % 2])
-                time.sleep(0.002)
+            self._share()
+
+    def _share(self) -> None:
+        for turn in range(5000):
+            self.store.grants.give(self.docid, "bob", ("viewer", "editor")[turn % 2])
+            time.sleep(0.002)
 
 
 def test_many_give_the_same_right(store: Store, line: DocumentRecord, ready_url: str) -> None:
@@ -141,7 +144,7 @@ def test_many_give_the_same_right(store: Store, line: DocumentRecord, ready_url:
             start.wait(30)
             (store, there)[which % 2].grants.give(line.docid, "bob", "editor")
 
-        run_together((lambda which=which: give(which) for which in range(20)))
+        run_together(lambda which=which: give(which) for which in range(20))
     assert store.grants.roles(line.docid) == {"bob": "editor"}
 
 

@@ -98,7 +98,7 @@ def test_one_of_fifty_gets_the_name(store: Store, ready_url: str, shared: bool) 
         except Conflict:
             results.append("taken")
 
-    run_together((lambda which=which: create(which) for which in range(50)))
+    run_together(lambda which=which: create(which) for which in range(50))
     for other in others:
         other.close()
     made = [result for result in results if result != "taken"]
