@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import threading
+import time
 from collections import Counter
+from contextlib import closing
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
@@ -50,8 +52,8 @@ def bob(store: Store) -> UserRecord:
 def test_a_login_is_good_until_it_ends(store: Store, ada: UserRecord) -> None:
     """It tells who and in which browser; one that has ended is unknown, listed nowhere."""
     ends = utc_now() + HOUR
-    store.credentials.log_in(ada.id, digest("good"), "Firefox " * 100, ends)
-    store.credentials.log_in(ada.id, digest("ended"), "", utc_now() - A_MOMENT)
+    store.credentials.log_in(ada, digest("good"), "Firefox " * 100, ends)
+    store.credentials.log_in(ada, digest("ended"), "", utc_now() - A_MOMENT)
     good = store.credentials.login(digest("good"))
     assert good is not None
     assert (good.digest, good.name, good.expires) == (digest("good"), "ada", ends)
@@ -66,8 +68,8 @@ def test_a_login_is_good_until_it_ends(store: Store, ada: UserRecord) -> None:
 def test_logins_that_have_ended_are_dropped(store: Store, ada: UserRecord, bob: UserRecord) -> None:
     """The next login of the same user leaves no row of them."""
     for user in (ada, bob):
-        store.credentials.log_in(user.id, digest(f"ended {user.name}"), "", utc_now() - A_MOMENT)
-    store.credentials.log_in(ada.id, digest("good"), "", utc_now() + HOUR)
+        store.credentials.log_in(user, digest(f"ended {user.name}"), "", utc_now() - A_MOMENT)
+    store.credentials.log_in(ada, digest("good"), "", utc_now() + HOUR)
     # A login that is there still would be good again, were its time set anew.
     for name in ("ada", "bob"):
         row = store.credentials.login(digest("good"))
@@ -82,7 +84,7 @@ def test_a_login_in_use_stays_good(store: Store, ada: UserRecord) -> None:
     """When its use is noted it ends later, and it is listed first; one that was ended stays so."""
     ends = utc_now() + HOUR
     for secret in ("first", "second"):
-        store.credentials.log_in(ada.id, digest(secret), "", ends)
+        store.credentials.log_in(ada, digest(secret), "", ends)
     first = store.credentials.login(digest("first"))
     assert first is not None
     store.credentials.note_login(first, ends + HOUR)
@@ -95,11 +97,68 @@ def test_a_login_in_use_stays_good(store: Store, ada: UserRecord) -> None:
     assert store.credentials.login(digest("first")) is None
 
 
+def test_nobody_is_logged_in_with_a_password_that_was_changed(
+    store: Store, ada: UserRecord
+) -> None:
+    """A login that was on its way when its user changed, was disabled or deleted is not kept."""
+
+    def log_in(secret: str) -> bool:
+        return store.credentials.log_in(ada, digest(secret), "", utc_now() + HOUR)
+
+    assert log_in("before")
+    store.users.set_password("ada", "another")
+    assert not log_in("changed")
+    store.users.set_password("ada", "hash")
+    assert log_in("back")
+    store.users.disable("ada", True)
+    assert not log_in("disabled")
+    store.users.delete("ada")
+    store.users.create("eve", "hash")
+    assert not log_in("deleted")
+    assert store.credentials.logins("ada") == store.credentials.logins("eve") == []
+
+
+def test_a_new_password_ends_logins_that_were_on_their_way(
+    store: Store, ada: UserRecord, ready_url: str
+) -> None:
+    """Whoever logs in again and again with the old one is out once it was changed."""
+    with closing(Store.open(ready_url, tidy=False)) as there:
+        for turn in range(10):
+            user = store.users.get("ada")
+            assert user is not None
+            start = threading.Barrier(4)
+            logs = partial(_log_in_on, user, start, f"{turn}")
+            run_together(
+                [
+                    partial(logs, store, 0),
+                    partial(logs, there, 1),
+                    partial(logs, there, 2),
+                    lambda turn=turn, start=start: (
+                        start.wait(30),
+                        store.users.set_password("ada", f"password {turn}"),
+                    ),
+                ]
+            )
+            assert store.credentials.logins("ada") == []
+
+
+def _log_in_on(
+    user: UserRecord, start: threading.Barrier, mark: str, store: Store, which: int
+) -> None:
+    start.wait(30)
+    for number in range(5000):
+        secret = digest(f"{mark} {which} {number}")
+        if not store.credentials.log_in(user, secret, "", utc_now() + HOUR):
+            return
+        time.sleep(0.002)
+    raise AssertionError("the old password is good still")
+
+
 def test_logging_out(store: Store, ada: UserRecord, bob: UserRecord) -> None:
     """One login ends, or all of somebody's but one; how many is told."""
     for user in (ada, bob):
         for number in range(4):
-            store.credentials.log_in(user.id, digest(f"{user.name} {number}"), "", utc_now() + HOUR)
+            store.credentials.log_in(user, digest(f"{user.name} {number}"), "", utc_now() + HOUR)
     store.credentials.log_out(digest("ada 0"))
     store.credentials.log_out(digest("ada 0"))
     assert len(store.credentials.logins("ada")) == 3
@@ -203,7 +262,7 @@ def test_secrets_are_nowhere_in_the_database(
 ) -> None:
     """Whoever reads all of it finds digests, and nothing to log in with."""
     secrets = {kind: f"the-secret-{kind}-0123456789" for kind in ("login", "token", "code")}
-    store.credentials.log_in(ada.id, digest(secrets["login"]), "Firefox", utc_now() + HOUR)
+    store.credentials.log_in(ada, digest(secrets["login"]), "Firefox", utc_now() + HOUR)
     kept = NewToken("public", digest(secrets["token"]), "laptop", "own")
     store.credentials.add_token(ada.id, kept)
     store.credentials.invite(digest(secrets["code"]), utc_now() + HOUR)

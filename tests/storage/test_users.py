@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import func, select
 
 from bokeh_server.errors import Conflict, NotFound
-from bokeh_server.storage import ADMIN, NewChange, NewToken, Store
+from bokeh_server.storage import ADMIN, NewChange, NewToken, Store, UserRecord
 from bokeh_server.storage.tables import Base
 from bokeh_server.storage.types import utc_now
 from support.documents import run_together
@@ -31,8 +31,14 @@ def log_in(store: Store, name: str, secret: str) -> bytes:
     """Log somebody in; the digest of that login."""
     user = store.users.get(name)
     assert user is not None
-    store.credentials.log_in(user.id, digest(secret), "Firefox", utc_now() + SOON)
+    store.credentials.log_in(user, digest(secret), "Firefox", utc_now() + SOON)
     return digest(secret)
+
+
+def log_in_to(store: Store, user: UserRecord, kept: bytes) -> None:
+    """Log in somebody who may be gone."""
+    if not store.credentials.log_in(user, kept, "", utc_now() + SOON):
+        raise NotFound("log in", "they are gone")
 
 
 def make_token(store: Store, name: str, secret: str) -> bytes:
@@ -150,10 +156,10 @@ def test_disabled_users_are_known_by_nothing(store: Store) -> None:
     assert store.credentials.login(login) is None
     assert store.credentials.token(token) is None
     assert store.documents.get(docid) is not None
-    late = log_in(store, "ada", "one that was on its way")
-    assert store.credentials.login(late) is None
+    log_in(store, "ada", "one that was on its way")
     store.users.disable("ada", False)
     assert store.credentials.login(login) is None
+    assert store.credentials.logins("ada") == []
     assert store.credentials.token(token) is not None
 
 
@@ -224,11 +230,10 @@ def test_somebody_who_is_deleted_amid_their_work(store: Store, ready_url: str) -
         deleted.set()
 
     with closing(Store.open(ready_url, tidy=False)) as there:
-        ends = utc_now() + SOON
         run_together(
             [
                 delete,
-                lambda: work(lambda n: there.credentials.log_in(ada.id, digest(f"l{n}"), "", ends)),
+                lambda: work(lambda n: log_in_to(there, ada, digest(f"l{n}"))),
                 lambda: work(
                     lambda n: store.credentials.add_token(
                         ada.id, NewToken(f"t{n}", digest(f"t{n}"), "", "own")
