@@ -25,7 +25,7 @@ class Remembered(Generic[K, V]):
     What this process changes is to be forgotten at once; an answer that was on its way meanwhile
     is not kept.
 
-    :param read: asks the database; ``None`` is not remembered.
+    :param read: asks the database; ``None`` is not remembered, and ends what was.
     """
 
     def __init__(self, read: Callable[[K], V | None]) -> None:
@@ -43,11 +43,15 @@ class Remembered(Generic[K, V]):
         try:
             found = self._read(key)
         except ServerFault:
+            known = self._known.get(key)  # it may be forgotten by now
             if known is None:
                 raise
             return known[0]
         if found is not None:
             self._keep(key, found, forgotten)
+        elif known is not None:
+            with self._lock:
+                self._known.pop(key, None)
         return found
 
     def _keep(self, key: K, found: V, forgotten: int) -> None:

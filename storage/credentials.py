@@ -16,6 +16,7 @@ from bokeh_server.errors import NotFound
 from bokeh_server.storage.database import Database
 from bokeh_server.storage.tables import Invitation, Login, Token, User
 from bokeh_server.storage.types import utc_now
+from bokeh_server.storage.users import UserRecord
 
 __all__ = ["CredentialStore", "LoginRecord", "NewToken", "TokenRecord", "is_due"]
 
@@ -75,14 +76,24 @@ class CredentialStore:
 
     # --- logins --------------------------------------------------------------------------
 
-    def log_in(self, user_id: int, digest: bytes, agent: str, expires: datetime) -> None:
-        """Keep a login; those of the same user that have ended are dropped."""
+    def log_in(self, user: UserRecord, digest: bytes, agent: str, expires: datetime) -> bool:
+        """Keep a login; those of the same user that have ended are dropped.
+
+        :param user: as they were when their password was checked.
+        :returns: whether they may: not with a password that was changed meanwhile.
+        """
         now = utc_now()
-        row = {"digest": digest, "user_id": user_id, "agent": agent[:255], "expires": expires}
+        row = {"digest": digest, "user_id": user.id, "agent": agent[:255], "expires": expires}
+        # By the name as well: SQLite gives the number of somebody deleted to the next.
+        same = select(User.password).where(User.id == user.id, User.name == user.name, _ENABLED)
         with self._database.write("log in") as connection:
-            ended = delete(Login).where(Login.user_id == user_id, Login.expires <= now)
+            found = connection.execute(same.with_for_update(read=True)).one_or_none()
+            if found is None or found[0] != user.password:
+                return False
+            ended = delete(Login).where(Login.user_id == user.id, Login.expires <= now)
             connection.execute(ended)
             connection.execute(insert(Login).values(**row, created=now, used=now))
+        return True
 
     def login(self, digest: bytes) -> LoginRecord | None:
         """The login of this digest, while it is good."""
@@ -173,12 +184,6 @@ class CredentialStore:
             connection.execute(delete(Invitation).where(Invitation.expires <= now))
             row = {"digest": digest, "created": now, "expires": expires}
             connection.execute(insert(Invitation).values(**row))
-
-    def accept(self, digest: bytes) -> bool:
-        """Use up an invitation; whether it was good. Of two at once one is told so."""
-        good = delete(Invitation).where(Invitation.digest == digest, Invitation.expires > utc_now())
-        with self._database.write("accept an invitation") as connection:
-            return connection.execute(good).rowcount == 1
 
 
 def is_due(used: datetime | None) -> bool:

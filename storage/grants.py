@@ -75,7 +75,8 @@ class GrantStore:
     def shared_with(self, name: str) -> list[DocumentRecord]:
         """The documents in which somebody has a right, the last changed first."""
         docids = select(Grant.docid).join(User, User.id == Grant.user_id).where(User.name == name)
-        query = records().where(Document.id.in_(docids)).order_by(Document.changed.desc())
+        newest = (Document.changed.desc(), Document.id)
+        query = records().where(Document.id.in_(docids)).order_by(*newest)
         with self._database.read("list shared documents") as connection:
             return [DocumentRecord(*row) for row in connection.execute(query)]
 

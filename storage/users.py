@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from bokeh_server.errors import Conflict, NotFound
+from bokeh_server.errors import Conflict, Forbidden, NotFound
 from bokeh_server.storage.database import Database
-from bokeh_server.storage.tables import Login, User
+from bokeh_server.storage.tables import Invitation, Login, User
 from bokeh_server.storage.types import utc_now
 
 __all__ = ["ADMIN", "UserRecord", "UserStore", "unknown_user"]
@@ -49,14 +49,26 @@ class UserStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, name: str, password: str | None, rank: str | None = None) -> UserRecord:
+    def create(
+        self,
+        name: str,
+        password: str | None,
+        rank: str | None = None,
+        *,
+        invitation: bytes | None = None,
+    ) -> UserRecord:
         """Add somebody.
 
         :param password: its hash.
+        :param invitation: the digest of one that is used up by it. Of two at once one is let in,
+            and whoever is refused for another reason may use it again.
         :raises Conflict: there is somebody of this name.
+        :raises Forbidden: the invitation is not good.
         """
         values = {"name": name, "password": password, "rank": rank, "created": utc_now()}
         with self._database.write(f"add the user {name!r}") as connection:
+            if invitation is not None:
+                _use_up(connection, invitation)
             try:
                 connection.execute(insert(User).values(**values))
             except IntegrityError as error:
@@ -67,6 +79,8 @@ class UserStore:
 
     def get(self, name: str) -> UserRecord | None:
         """The user of this name."""
+        if not name.isprintable():  # the name of nobody; databases refuse some of them
+            return None
         with self._database.read("look up a user") as connection:
             row = connection.execute(_users().where(User.name == name)).one_or_none()
         return None if row is None else _record(row)
@@ -122,6 +136,13 @@ class UserStore:
 def unknown_user(name: str) -> NotFound:
     """The error for a name that nobody has."""
     return NotFound(f"find the user {name[:80]!r}", "nobody has this name", "Check the name")
+
+
+def _use_up(connection: Connection, invitation: bytes) -> None:
+    good = delete(Invitation).where(Invitation.digest == invitation, Invitation.expires > utc_now())
+    if not connection.execute(good).rowcount:
+        why = "the invitation was used, has ended, or is none"
+        raise Forbidden("register", why, "Ask for another")
 
 
 def _id_of(name: str) -> Any:  # the type of a Select differs between SQLAlchemy 2.0 and 2.1

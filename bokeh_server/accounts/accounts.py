@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 
-from bokeh_server.accounts.names import check_name, check_password, folded
+from bokeh_server.accounts.names import MOST_PASSWORD, check_name, check_password, folded
 from bokeh_server.accounts.passwords import Passwords
 from bokeh_server.accounts.secrets import (
     TOKEN_PREFIX,
@@ -103,9 +103,9 @@ class Accounts:
         checked = check_password(password, found)
         self._by_address.attempt(address, "register")
         hashed = self._passwords.hash(checked)
-        if self.policy.registration == "invitation":
-            self._use_up(invitation)
-        return self.add(found, hashed)
+        return run_blocking(
+            lambda: self._users.create(found, hashed, invitation=self._shown(invitation))
+        )
 
     def _may_register(self, invitation: str) -> None:
         if self.policy.registration == "closed":
@@ -115,11 +115,11 @@ class Accounts:
         if self.policy.registration == "invitation" and not invitation:
             raise Forbidden("register", "this takes an invitation", "Ask for one")
 
-    def _use_up(self, invitation: str) -> None:
-        digest = digest_of(invitation)
-        if digest is None or not run_blocking(self._credentials.accept, digest):
-            why = "the invitation was used, has ended, or is none"
-            raise Forbidden("register", why, "Ask for another")
+    def _shown(self, invitation: str) -> bytes | None:
+        if self.policy.registration != "invitation":
+            return None
+        # What cannot be one is not among those that were made, either.
+        return digest_of(invitation) or b""
 
     def invite(self, lifetime: timedelta) -> str:
         """Make an invitation; its code is shown once."""
@@ -153,7 +153,7 @@ class Accounts:
         :raises NotAuthenticated: there is none.
         :raises TooMany: that was tried too often.
         """
-        found, given = folded(name), password if isinstance(password, str) else ""
+        found, given = _typed(folded(name)), _typed(password)
         self._by_address.attempt(address, "log in")
         # An attacker elsewhere shall not keep somebody out so soon.
         self._by_both.attempt(f"{found} {address}", "log in")
@@ -164,22 +164,27 @@ class Accounts:
             why = "the name or the password is wrong"
             raise NotAuthenticated("log in", why, "Check both")
         self._by_both.forget(f"{found} {address}")
-        self._rehash(user.name, hashed, given)
-        return user
+        return self._rehashed(user, hashed, given)
 
-    def _rehash(self, name: str, hashed: str, password: str) -> None:
-        if self._passwords.needs_rehash(hashed):
-            run_blocking(self._users.rehash, name, hashed, self._passwords.hash(password))
+    def _rehashed(self, user: UserRecord, hashed: str, password: str) -> UserRecord:
+        if not self._passwords.needs_rehash(hashed):
+            return user
+        better = self._passwords.hash(password)
+        run_blocking(self._users.rehash, user.name, hashed, better)
+        return replace(user, password=better)
 
     def log_in(self, user: UserRecord, agent: str) -> str:
         """Log a browser in: what its cookie shall hold.
 
+        :param user: as they were when their password was checked.
         :param agent: what the browser says it is.
+        :raises NotAuthenticated: their password is another one by now, or they were disabled.
         """
         secret = make_secret()
-        run_blocking(
-            self._credentials.log_in, user.id, digest_of(secret), agent, self._login_ends()
-        )
+        ends = self._login_ends()
+        if not run_blocking(self._credentials.log_in, user, digest_of(secret), agent, ends):
+            why = "the account was changed meanwhile"
+            raise NotAuthenticated("log in", why, "Log in again")
         return secret
 
     def _login_ends(self) -> datetime:
@@ -217,18 +222,19 @@ class Accounts:
         :raises BadRequest: it may not be set.
         :raises NotFound: nobody has this name.
         """
-        hashed = self.hash(password, name)
-        run_blocking(lambda: self._users.set_password(name, hashed, keep=keep))
+        found = folded(name)
+        hashed = self.hash(password, found)
+        run_blocking(lambda: self._users.set_password(found, hashed, keep=keep))
         self._logins.forget_all()
 
     def disable(self, name: str, disabled: bool) -> None:
         """Let somebody log in no longer, or again; their tokens are good for nothing meanwhile."""
-        run_blocking(self._users.disable, name, disabled)
+        run_blocking(self._users.disable, folded(name), disabled)
         self._forget()
 
     def delete(self, name: str) -> None:
         """Delete somebody with everything that is theirs."""
-        run_blocking(self._users.delete, name)
+        run_blocking(self._users.delete, folded(name))
         self._forget()
 
     def _forget(self) -> None:
@@ -311,3 +317,8 @@ class Accounts:
         if found is None or found.disabled is not None:
             raise NotAuthenticated("use this account", "it is not there any more", "Log in again")
         return found
+
+
+def _typed(text: object) -> str:
+    """What somebody typed, where it can be a name or password: nobody's where it is too long."""
+    return text if isinstance(text, str) and len(text) <= MOST_PASSWORD else ""

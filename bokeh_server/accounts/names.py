@@ -39,13 +39,19 @@ def check_name(name: object) -> str:
 def check_password(password: object, name: str) -> str:
     """Give back a password that may be set.
 
-    :raises BadRequest: it is too short or too long, or the name again.
+    :raises BadRequest: it is too short or too long, no text, or the name again.
     """
     if not isinstance(password, str) or len(password) < LEAST_PASSWORD:
         why = f"a password has at least {LEAST_PASSWORD} characters"
         raise BadRequest("use this password", why, "Several words make a good one")
     if len(password) > MOST_PASSWORD:
         raise BadRequest("use this password", f"it has over {MOST_PASSWORD:,} characters")
+    if not _is_text(password):
+        raise BadRequest("use this password", "it has half a character", "Type it again")
     if folded(password) == name:
         raise BadRequest("use this password", "it is the name", "Choose another one")
     return password
+
+
+def _is_text(password: str) -> bool:
+    return not any("\ud800" <= character <= "\udfff" for character in password)
