@@ -35,7 +35,7 @@ from bokeh_server.sockets.tickets import read_ticket
 if TYPE_CHECKING:
     from bokeh_server.storage import DocumentRecord
 
-__all__ = ["add_routes", "document_info", "list_documents"]
+__all__ = ["add_routes", "document_info", "list_documents", "shared_documents"]
 
 #: carries the ticket of a page that is not ours, which must not stand in an address.
 TICKET_HEADER = "Bokeh-Ticket"
@@ -64,6 +64,17 @@ def list_documents() -> list[dict[str, Any]]:
     name = demand_user("list documents")
     engine, actor = current_state().engine, current_actor()
     return [summary(record, actor, engine) for record in engine.list(name)]
+
+
+def shared_documents() -> list[dict[str, Any]]:
+    """The documents of others that whoever asks may use, the last changed first."""
+    state = current_state()
+    if not state.settings.multi_user:
+        return []
+    actor, engine = current_actor(), state.engine
+    records = engine.shared_with(demand_user("list documents"))
+    roles = [(record, engine.identity(record.docid)) for record in records]
+    return [summary(record, actor, engine, found.roles) for record, found in roles if found]
 
 
 def document_info(record: DocumentRecord) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from flask import Blueprint, Response, jsonify
 
 from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.access import demand_user
-from bokeh_server.blueprint.api_documents import list_documents
+from bokeh_server.blueprint.api_documents import list_documents, shared_documents
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BokehServerError
 
@@ -39,4 +39,5 @@ def _readyz() -> tuple[Response, int]:
 
 
 def _userinfo() -> Response:
-    return jsonify(username=demand_user("say who you are"), docs=list_documents())
+    name = demand_user("say who you are")
+    return jsonify(username=name, docs=list_documents(), shared=shared_documents())

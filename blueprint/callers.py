@@ -97,10 +97,9 @@ def _named(name: str | None) -> Caller:
 
 def _forwarded(header: str) -> str | None:
     """What the proxy says; anybody may say it where there is none."""
-    values = request.headers.getlist(header)
-    if not current_state().settings.trusted_proxies or len(values) != 1:
-        return None
-    return values[0]
+    name = request.headers.get(header, "")
+    # Of several headers WSGI makes one with commas; only one of them can be the proxy's.
+    return name if current_state().settings.trusted_proxies and "," not in name else None
 
 
 def _by_cookie() -> Caller:

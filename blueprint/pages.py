@@ -11,7 +11,7 @@ from flask import Blueprint, Response, current_app, jsonify, request
 from markupsafe import Markup
 
 from bokeh_server.blueprint.access import readable
-from bokeh_server.blueprint.api_documents import list_documents
+from bokeh_server.blueprint.api_documents import list_documents, shared_documents
 from bokeh_server.blueprint.callers import shown_user
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.revisions import asked, asked_revision, is_revision
@@ -124,6 +124,8 @@ def _index() -> Response:
     page = render(
         "index.html",
         docs=docs,
+        shared=shared_documents(),
+        server=f"{request.host_url.rstrip('/')}{root}/",
         url_argument=argument,
         config=json_in_html({"root": root, "docs": docs, "title_length": TITLE_LENGTH}),
     )
