@@ -119,6 +119,30 @@ class Documents(People):
         """Let only its owner see the document."""
         self.http.post(self.http.url(self.used(), "unpublish"))
 
+    def share(self, username: str, role: str = "viewer") -> None:
+        """Let somebody else use the document.
+
+        :param role: ``"viewer"`` to look at it, ``"editor"`` to change it, too.
+        :raises NotFound: nobody there has this name.
+        """
+        self.http.post(self._grant_url(username), {"role": role}, method="PUT")
+
+    def unshare(self, username: str) -> None:
+        """Take back what :meth:`share` gave.
+
+        :raises NotFound: they have no right in it.
+        """
+        self.http.request("DELETE", self._grant_url(username), retries=())
+
+    @property
+    def shares(self) -> dict[str, str]:
+        """Who may use the document besides its owner: role by name."""
+        answer: dict[str, Any] = self.http.get(self.http.url("doc", self.used(), "grants"))
+        return {each["username"]: each["role"] for each in answer["grants"]}
+
+    def _grant_url(self, username: str) -> str:
+        return self.http.url("doc", self.used(), "grants", username)
+
     def gc(self) -> int:
         """Drop models that nothing refers to; returns how many."""
         answer = self.http.post(self.http.url("bb", self.used(), "gc"))

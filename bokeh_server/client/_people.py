@@ -1,8 +1,6 @@
-"""Who we are on a server that has accounts, and whom we share documents with."""
+"""Who we are on a server that has accounts."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from bokeh_server.client._server import Server
 
@@ -49,31 +47,3 @@ class People(Server):
         finally:
             self.http.identify(self.headers())
         self.save()
-
-    def used(self) -> str:
-        """The docid of the document in use."""
-        raise NotImplementedError
-
-    def share(self, username: str, role: str = "viewer") -> None:
-        """Let somebody else use the document.
-
-        :param role: ``"viewer"`` to look at it, ``"editor"`` to change it, too.
-        :raises NotFound: nobody there has this name.
-        """
-        self.http.post(self._grant_url(username), {"role": role}, method="PUT")
-
-    def unshare(self, username: str) -> None:
-        """Take back what :meth:`share` gave.
-
-        :raises NotFound: they have no right in it.
-        """
-        self.http.request("DELETE", self._grant_url(username), retries=())
-
-    @property
-    def shares(self) -> dict[str, str]:
-        """Who may use the document besides its owner: role by name."""
-        answer: dict[str, Any] = self.http.get(self.http.url("doc", self.used(), "grants"))
-        return {each["username"]: each["role"] for each in answer["grants"]}
-
-    def _grant_url(self, username: str) -> str:
-        return self.http.url("doc", self.used(), "grants", username)
