@@ -79,7 +79,7 @@ class UserStore:
 
     def get(self, name: str) -> UserRecord | None:
         """The user of this name."""
-        if not name.isprintable():  # the name of nobody; databases refuse some of them
+        if not name.isprintable():  # see _check
             return None
         with self._database.read("look up a user") as connection:
             row = connection.execute(_users().where(User.name == name)).one_or_none()
@@ -96,6 +96,7 @@ class UserStore:
         :param keep: the digest of the one login that stays, of whoever changes it.
         :raises NotFound: there is nobody of this name.
         """
+        _check(name)
         with self._database.write(f"change the password of {name!r}") as connection:
             changed = update(User).where(User.name == name).values(password=password)
             if not connection.execute(changed).rowcount:
@@ -114,6 +115,7 @@ class UserStore:
 
         :raises NotFound: there is nobody of this name.
         """
+        _check(name)
         since = utc_now() if disabled else None
         with self._database.write(f"disable the user {name!r}") as connection:
             changed = update(User).where(User.name == name).values(disabled=since)
@@ -127,10 +129,17 @@ class UserStore:
 
         :raises NotFound: there is nobody of this name.
         """
+        _check(name)
         with self._database.write(f"delete the user {name!r}") as connection:
             if not connection.execute(delete(User).where(User.name == name)).rowcount:
                 raise unknown_user(name)
         self._database.cut_log()
+
+
+def _check(name: str) -> None:
+    """Refuse the name of nobody: databases refuse some of them in words of their own."""
+    if not name.isprintable():
+        raise unknown_user(name)
 
 
 def unknown_user(name: str) -> NotFound:

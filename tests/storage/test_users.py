@@ -201,8 +201,11 @@ def test_a_name_that_nobody_has(store: Store) -> None:
 
 @pytest.mark.parametrize("name", ["a\0b", "\ud800", "", "x" * 100_000, "'; DROP TABLE user--"])
 def test_names_that_no_database_could_hold_are_nobodys(store: Store, name: str) -> None:
-    """Whatever is typed where one logs in is looked up without a fault."""
+    """Whatever is typed where one logs in, or after a command, is looked up without a fault."""
     assert store.users.get(name) is None
+    for action in (store.users.delete, lambda name: store.users.disable(name, True)):
+        with pytest.raises(NotFound):
+            action(name)
 
 
 def test_somebody_who_is_deleted_amid_their_work(store: Store, ready_url: str) -> None:
