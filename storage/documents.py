@@ -15,8 +15,9 @@ from sqlalchemy.exc import IntegrityError
 from bokeh_server.errors import BadRequest, Conflict, TitleTaken, UnknownDocument
 from bokeh_server.storage.database import Database
 from bokeh_server.storage.records import DocumentRecord
-from bokeh_server.storage.tables import Document, User
+from bokeh_server.storage.tables import Document, Grant, User
 from bokeh_server.storage.types import utc_now
+from bokeh_server.storage.users import unknown_user
 
 __all__ = [
     "TITLE_LENGTH",
@@ -163,6 +164,27 @@ class DocumentStore:
             if not connection.execute(delete(Document).where(Document.id == docid)).rowcount:
                 raise unknown_document(docid)
         self._database.cut_log()
+
+    def give(self, docid: str, owner: str) -> DocumentRecord:
+        """Make somebody else the owner; the rights of others stay as they are.
+
+        :raises UnknownDocument: there is no such document.
+        :raises NotFound: there is nobody of this name.
+        :raises TitleTaken: they have a document of this title.
+        """
+        with self._database.write(f"give document {docid} to {owner!r}") as connection:
+            owner_id = connection.scalar(select(User.id).where(User.name == owner))
+            if owner_id is None:
+                raise unknown_user(owner)
+            title = _require(connection, docid).title
+            try:
+                with connection.begin_nested():
+                    record = _set(connection, docid, owner_id=owner_id)
+            except IntegrityError as error:
+                raise _why_not(error, docid, title) from error
+            gone = delete(Grant).where(Grant.docid == docid, Grant.user_id == owner_id)
+            connection.execute(gone)
+            return record
 
     def publish(self, docid: str, published: bool) -> DocumentRecord:
         """Let everybody read a document, or no longer.

@@ -119,6 +119,21 @@ def delete_command(
                 click.echo(f"Deleted {record.title!r} ({record.docid}).")
 
 
+@docs.command("give")
+@click.argument("document")
+@click.argument("name")
+@store_options
+@click.pass_context
+def give_command(context: click.Context, /, document: str, name: str, **options: Any) -> None:
+    """Make the user NAME the owner of DOCUMENT.
+
+    So documents of a server without accounts get owners when it is started with --multi-user.
+    """
+    with open_store(context, options, create=False) as store:
+        record = store.documents.give(find_document(store, document).docid, name)
+    click.echo(f"{record.title!r} ({record.docid}) is {record.owner}'s now.")
+
+
 @docs.command("export")
 @click.argument("document")
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))

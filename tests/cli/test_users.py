@@ -191,3 +191,15 @@ def test_the_command_itself(tmp_path: Path) -> None:
     for done in (added, again, listed):
         assert WORDS not in done.stdout + done.stderr
         assert OTHER not in done.stdout + done.stderr
+
+
+def test_documents_get_owners(tmp_path: Path) -> None:
+    """What a server without accounts kept is given to somebody who has one."""
+    where = ["--data-dir", str(tmp_path)]
+    runner = CliRunner()
+    added = runner.invoke(bokeh_server, ["users", "add", "ada", "--stdin", *where], "long enough\n")
+    assert added.exit_code == 0, added.output
+    with closing(Store.open(f"sqlite:///{tmp_path / 'bokeh-server.sqlite3'}")) as store:
+        docid = store.documents.create("defaultuser", "line").docid
+    done = runner.invoke(bokeh_server, ["docs", "give", "line", "ada", *where])
+    assert done.output == f"'line' ({docid}) is ada's now.\n"

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from bokeh_server.errors import NotFound, UnknownDocument
+from bokeh_server.errors import NotFound, TitleTaken, UnknownDocument
 from bokeh_server.storage import DocumentRecord, NewChange, Store
 from bokeh_server.storage.documents import make_docid
 from support.documents import run_together
@@ -155,3 +155,22 @@ def test_somebody_who_is_deleted_has_no_rights(store: Store, line: DocumentRecor
     assert store.grants.of(line.docid) == []
     store.users.create("bob", None)
     assert store.grants.shared_with("bob") == []
+
+
+def test_a_document_gets_another_owner(store: Store) -> None:
+    """It is theirs afterwards, without the right they had; titles stay unique for each owner."""
+    for name in ("ada", "bob", "eve"):
+        store.users.create(name, None)
+    docid = store.documents.create("ada", "line").docid
+    for name in ("bob", "eve"):
+        store.grants.give(docid, name, "viewer")
+    assert store.documents.give(docid, "bob").owner == "bob"
+    assert store.grants.roles(docid) == {"eve": "viewer"}
+    store.documents.create("ada", "line")
+    with pytest.raises(TitleTaken):
+        store.documents.give(docid, "ada")
+    with pytest.raises(NotFound):
+        store.documents.give(docid, "nobody")
+    with pytest.raises(UnknownDocument):
+        store.documents.give("x" * 24, "ada")
+    assert store.documents.find("bob", "line") is not None
