@@ -16,7 +16,7 @@ from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.revisions import asked, asked_revision, is_revision
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
-from bokeh_server.blueprint.tickets import is_public, make_ticket, writes
+from bokeh_server.blueprint.tickets import asked_kind, is_public, make_ticket, writes
 from bokeh_server.errors import Forbidden, UnknownModel
 from bokeh_server.sockets.origin import check_name
 from bokeh_server.storage.documents import TITLE_LENGTH
@@ -215,7 +215,7 @@ def _ticket(docid: str) -> Response:
     """A fresh ticket, for a page that has been open for long."""
     identity = readable(docid)
     check_own_name()
-    return jsonify(ticket=make_ticket(identity, "page"))
+    return jsonify(ticket=make_ticket(identity, asked_kind()))
 
 
 def check_own_name() -> None:
