@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from bokeh_server.documents import Identity
     from bokeh_server.sockets.tickets import Kind, Right
 
-__all__ = ["asked_kind", "is_public", "make_ticket", "writes"]
+__all__ = ["asked_kind", "asks_for", "is_public", "make_ticket", "writes"]
 
 #: seconds; a page that stays open for longer gets another when it connects again.
 LIFETIME = 24 * 3600.0
@@ -27,7 +27,12 @@ FRAME_LIFETIME = 60.0
 
 def is_public() -> bool:
     """Whether the address asks for a page on which everybody only looks."""
-    return request.args.get("public", "").lower() in ("true", "1", "yes")
+    return asks_for("public")
+
+
+def asks_for(argument: str) -> bool:
+    """Whether an argument of the address is there and says yes."""
+    return request.args.get(argument, "").lower() in ("true", "1", "yes")
 
 
 def writes(identity: Identity) -> bool:
