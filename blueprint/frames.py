@@ -19,6 +19,7 @@ from bokeh_server.blueprint.tickets import asks_for, is_public
 from bokeh_server.errors import BadRequest
 
 __all__ = [
+    "embedded_url",
     "frame_ancestors",
     "frame_headers",
     "frame_url",
@@ -62,6 +63,14 @@ def shell_url(docid: str) -> str:
     """The address of the page to which the frame of this request belongs."""
     page = _path(docid, request.args.get("modelid") or "show")
     return f"{page}?{_query({})}".rstrip("?")
+
+
+def embedded_url(docid: str, key: str | None) -> str:
+    """The address of a plot's page that stands in one of somebody else's."""
+    revision = asked_revision()
+    shown = {} if revision is None else {"revision": revision}
+    query = urlencode({"public": "true", "embedded": "true", **shown})
+    return f"{_path(docid, key or 'show')}?{query}"
 
 
 def _path(docid: str, last: str) -> str:
