@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from bokeh_server.documents import Identity
 
 __all__ = [
+    "check_right",
     "current_actor",
     "demand_user",
     "may_write",
@@ -80,7 +81,7 @@ def still_writable(docid: str) -> Callable[[], None]:
 
     def check() -> None:
         actor = caller.actor if is_good() else Actor(None)
-        _check(engine.identity(docid), actor, Action.WRITE)
+        check_right(engine.identity(docid), actor, Action.WRITE)
 
     return check
 
@@ -94,10 +95,15 @@ def owned(docid: str) -> Identity:
 
 
 def _demand(docid: str, action: Action) -> Identity:
-    return _check(current_state().engine.identity(docid), current_actor(), action)
+    return check_right(current_state().engine.identity(docid), current_actor(), action)
 
 
-def _check(identity: Identity | None, actor: Actor, action: Action) -> Identity:
+def check_right(identity: Identity | None, actor: Actor, action: Action) -> Identity:
+    """The document, if ``actor`` may do ``action`` to it.
+
+    :raises UnknownDocument: there is none, or they may not know that there is one.
+    :raises Forbidden: they may only look at it.
+    """
     found = _visible(identity, actor)
     decision = decide(actor, action, resource_of(found))
     if not decision:

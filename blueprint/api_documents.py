@@ -16,6 +16,7 @@ from bokeh_server.blueprint.access import (
     user_name,
     writable,
 )
+from bokeh_server.blueprint.bearers import asker, demand, ticket_for
 from bokeh_server.blueprint.bodies import (
     fingerprint,
     parse_body,
@@ -27,12 +28,12 @@ from bokeh_server.blueprint.foreign import demand_own_name
 from bokeh_server.blueprint.revisions import asked
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.summaries import summary
-from bokeh_server.errors import BadRequest, NotAuthenticated, UnknownDocument
+from bokeh_server.errors import BadRequest, UnknownDocument
 from bokeh_server.permissions import Action
 from bokeh_server.protocol.packing import CONTENT_TYPE, pack
-from bokeh_server.sockets.tickets import read_ticket
 
 if TYPE_CHECKING:
+    from bokeh_server.sockets.tickets import Ticket
     from bokeh_server.storage import DocumentRecord
 
 __all__ = ["add_routes", "document_info", "list_documents", "shared_documents"]
@@ -127,33 +128,23 @@ def _delete(docid: str) -> tuple[str, int]:
 
 
 def _content(docid: str) -> Response:
-    embedded = _has_ticket(docid)
-    readable(docid)
+    ticket = _ticket(docid)
+    demand(docid, asker(ticket), Action.READ)
     inline = request.accept_mimetypes.best == "application/json"
     seq, content, buffers = asked(docid).content(inline=inline)
     size = len(content) + sum(map(len, buffers.values()))
     body = run_sized(size, _whole, seq, content, None if inline else buffers)
     answer = Response(body, content_type="application/json" if inline else CONTENT_TYPE)
     answer.headers["Vary"] = "Accept"
-    if embedded:
+    if ticket is not None and ticket.kind != "page":
         answer.headers["Access-Control-Allow-Origin"] = "*"
     return answer
 
 
-def _has_ticket(docid: str) -> bool:
-    """Whether the request carries the ticket of an embedded plot, so that any page may read it.
-
-    :raises NotAuthenticated: the ticket is for another document, or is no longer valid.
-    """
+def _ticket(docid: str) -> Ticket | None:
+    """The ticket with which a frame or an embedded plot asks, that any page may read it."""
     token = request.headers.get(TICKET_HEADER)
-    if token is None:
-        return False
-    ticket = read_ticket(current_state().secret, token)
-    if ticket.docid != docid:
-        raise NotAuthenticated(
-            "read this document", "the ticket is for another document", "Load the page again"
-        )
-    return ticket.kind == "embed"
+    return None if token is None else ticket_for(docid, token, "read this document")
 
 
 def _preflight(docid: str) -> Response:

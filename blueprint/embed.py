@@ -8,8 +8,10 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from bokeh_server.blueprint.access import readable
+from bokeh_server.blueprint.frames import embedded_url
 from bokeh_server.blueprint.pages import json_in_html, page_config, render, target_of
 from bokeh_server.blueprint.revisions import asked
+from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
 from bokeh_server.blueprint.tickets import make_ticket
 from bokeh_server.errors import BadRequest, CallerError
@@ -54,6 +56,9 @@ def _config() -> dict[str, Any]:
         target = target_of(asked(docid), request.args.get("modelid") or None)
     except CallerError as error:
         return {"error": str(error), "status": error.status}
+    if current_state().settings.multi_user:
+        # drawn in that page, it would run its author's JavaScript there
+        return {"page": embedded_url(docid, target.get("id")).removeprefix(links().root)}
     config = page_config(identity, target)
     config["ticket"] = make_ticket(identity, "embed")
     config["bokehjs"]["base"] = config["bokehjs"]["base"].removeprefix(config.pop("root"))

@@ -8,21 +8,24 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
 from bokeh_server.blocking import run_sized
-from bokeh_server.blueprint.access import current_actor, readable, still_writable, writable
+from bokeh_server.blueprint.access import current_actor, still_writable, writable
+from bokeh_server.blueprint.bearers import asker, demand, still, ticket_for
 from bokeh_server.blueprint.bodies import fingerprint_of
 from bokeh_server.blueprint.feed import FeedHandler
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.sock import Sock, Upgrade
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BadRequest, NotAuthenticated, OriginRefused
+from bokeh_server.permissions import Action
 from bokeh_server.protocol.packing import unpack
 from bokeh_server.protocol.patches import parse_patch
 from bokeh_server.sockets.bokeh_handler import BokehHandler
 from bokeh_server.sockets.changes_handler import ChangesHandler
 from bokeh_server.sockets.origin import check_origin
-from bokeh_server.sockets.tickets import is_session_token, read_ticket
+from bokeh_server.sockets.tickets import is_session_token
 
 if TYPE_CHECKING:
+    from bokeh_server.permissions import Actor
     from bokeh_server.sockets import Connection
     from bokeh_server.sockets.tickets import Kind, Right, Ticket
 
@@ -43,12 +46,12 @@ def add_routes(blueprint: Blueprint) -> None:
 def _document(upgrade: Upgrade, docid: str) -> Response:
     ticket = _ticket(upgrade, docid)
     _check_origin(upgrade, ticket.kind if ticket else None)
-    right = _right(upgrade, docid, ticket)
+    actor = asker(ticket)
+    right = _right(upgrade, docid, ticket, actor)
     document = current_state().engine.open(docid)
-    actor = current_actor().name or ""
     options = request.args
     origin = _origin_id(options.get("origin"))
-    check = still_writable(docid)
+    check = still(docid, ticket)
 
     def make_handler(connection: Connection) -> BokehHandler:
         return BokehHandler(
@@ -56,7 +59,7 @@ def _document(upgrade: Upgrade, docid: str) -> Response:
             document,
             right=right,
             check=check,
-            actor=actor,
+            actor=actor.name or "",
             origin=origin,
             script=options.get("script") == "1",
             inline=options.get("repull") == "1",
@@ -97,12 +100,7 @@ def _ticket(upgrade: Upgrade, docid: str) -> Ticket | None:
     token = upgrade.handshake.token
     if token is None or (upgrade.handshake.origin is None and is_session_token(token)):
         return None
-    ticket = read_ticket(current_state().secret, token)
-    if ticket.docid != docid:
-        raise NotAuthenticated(
-            "open a live connection", "the ticket is for another document", "Load the page again"
-        )
-    return ticket
+    return ticket_for(docid, token, "open a live connection")
 
 
 def _check_origin(upgrade: Upgrade, kind: Kind | None) -> None:
@@ -112,7 +110,7 @@ def _check_origin(upgrade: Upgrade, kind: Kind | None) -> None:
         raise OriginRefused("open a live connection", decision.reason)
 
 
-def _right(upgrade: Upgrade, docid: str, ticket: Ticket | None) -> Right:
+def _right(upgrade: Upgrade, docid: str, ticket: Ticket | None, actor: Actor) -> Right:
     """What the connection may do: as the ticket says, and never more than its document allows.
 
     A script has no page that could have given it a ticket; a browser always has one.
@@ -121,11 +119,9 @@ def _right(upgrade: Upgrade, docid: str, ticket: Ticket | None) -> Right:
         raise NotAuthenticated(
             "open a live connection", "the request has no ticket", "Load the page again"
         )
-    if ticket is not None and ticket.right == "read":
-        readable(docid)
-        return "read"
-    writable(docid)
-    return "write"
+    right: Right = "write" if ticket is None else ticket.right
+    demand(docid, actor, Action.READ if right == "read" else Action.WRITE)
+    return right
 
 
 def _origin_id(value: str | None) -> str | None:

@@ -7,32 +7,42 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import orjson
-from flask import Blueprint, Response, current_app, jsonify, request
+from flask import Blueprint, Response, current_app, jsonify, redirect, request
 from markupsafe import Markup
 
 from bokeh_server.blueprint.access import readable
 from bokeh_server.blueprint.api_documents import list_documents, shared_documents
 from bokeh_server.blueprint.callers import shown_user
 from bokeh_server.blueprint.foreign import own_names
+from bokeh_server.blueprint.frames import (
+    frame_ancestors,
+    frame_headers,
+    frame_url,
+    is_embedded,
+    is_framed,
+    shell_headers,
+    shell_url,
+)
 from bokeh_server.blueprint.revisions import asked, asked_revision, is_revision
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
-from bokeh_server.blueprint.tickets import is_public, make_ticket, writes
+from bokeh_server.blueprint.tickets import asked_kind, asks_for, is_public, make_ticket, writes
 from bokeh_server.errors import Forbidden, UnknownModel
 from bokeh_server.sockets.origin import check_name
 from bokeh_server.storage.documents import TITLE_LENGTH
 
 if TYPE_CHECKING:
+    from werkzeug.wrappers import Response as AnyResponse
+
     from bokeh_server.documents import Identity, Revision, Still
 
 __all__ = ["add_routes", "json_in_html", "page_config", "render", "target_of"]
 
-#: what page.js imports, and what that imports: browsers fetch all of it at once.
-_MODULES = (
+#: what the script of a page imports, and what that imports: browsers fetch all of it at once.
+_DRAWING = (
     "bundles.js",
     "common.js",
     "crossing.js",
-    "history.js",
     "line.js",
     "outbox.js",
     "pointers.js",
@@ -42,6 +52,11 @@ _MODULES = (
     "stage.js",
     "stateful.js",
 )
+_MODULES = {
+    "page.js": ("bar.js", "history.js", *_DRAWING),
+    "shell.js": ("bar.js", "common.js", "history.js", "messages.js"),
+    "frame.js": ("messages.js", *_DRAWING),
+}
 _INDEX_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -61,6 +76,7 @@ def add_routes(blueprint: Blueprint) -> None:
     add("/bokeh/", "index", _index)
     add("/bokeh/doc/<docid>/show", "show_document", _show_document)
     add("/bokeh/doc/<docid>/ticket", "ticket", _ticket)
+    add("/bokeh/doc/<docid>/frame", "frame", _frame)
     add("/bokeh/doc/<docid>/<modelid>", "show_model", _show_model)
 
 
@@ -147,19 +163,48 @@ def _show_model(docid: str, modelid: str) -> Response:
 def _show(docid: str, key: str | None) -> Response:
     identity = readable(docid)
     document = asked(docid)
+    shared = current_state().settings.multi_user
+    script = "shell.js" if shared else "page.js"
     page = render(
         "plot.html",
         title=_shown_title(document.page_title(), identity.title),
         docid=docid,
-        kind="document" if key is None else "plot",
+        kind=_kind(key),
+        whole=_query(asked_revision()).rstrip("?"),
         public=is_public(),
+        embedded=shared and is_embedded(),
         writes=writes(identity),
         revision=_banner(document) if is_revision(document) else None,
-        bundles=links().bundles,
-        modules=_MODULES,
+        frame=frame_url(docid, key) if shared else None,
+        bundles=() if shared else links().bundles,
+        script=script,
+        modules=_MODULES[script],
         config=json_in_html(page_config(identity, target_of(document, key))),
     )
-    return _page(page, _PLOT_POLICY + _frame_ancestors())
+    if shared:
+        return _answer(page, shell_headers(docid))
+    return _page(page, _PLOT_POLICY + frame_ancestors())
+
+
+def _kind(key: str | None) -> str:
+    return "document" if key is None else "plot"
+
+
+def _frame(docid: str) -> AnyResponse:
+    """What is the same for everybody: the page around it says what to show, and has the ticket."""
+    if not current_state().settings.multi_user:
+        return _show(docid, "frame")
+    if not is_framed():
+        return redirect(shell_url(docid))
+    page = render(
+        "frame.html",
+        kind=_kind(request.args.get("modelid") or None),
+        embedded=is_embedded(),
+        bundles=links().bundles,
+        modules=_MODULES["frame.js"],
+        config=json_in_html({**_server_config(docid), "embedded": is_embedded()}),
+    )
+    return _answer(page, frame_headers(docid))
 
 
 def _banner(revision: Revision) -> dict[str, Any]:
@@ -179,7 +224,8 @@ def _banner(revision: Revision) -> dict[str, Any]:
 
 def _query(seq: int | None) -> str:
     """The address of the same page at another revision, or live."""
-    arguments = {"public": "true"} if is_public() else {}
+    kept = ("public", "strict") if current_state().settings.multi_user else ("public",)
+    arguments = {name: "true" for name in kept if asks_for(name)}
     return "?" + urlencode(arguments if seq is None else {**arguments, "revision": seq})
 
 
@@ -190,35 +236,30 @@ def _shown_title(own: str, stored: str) -> str:
 
 def page_config(identity: Identity, target: dict[str, Any]) -> dict[str, Any]:
     """What the page's script needs to know; ``title`` is the one it is stored under."""
+    shared = current_state().settings.multi_user
     return {
-        "root": links().root,
-        "docid": identity.docid,
+        **_server_config(identity.docid),
         "title": identity.title,
-        "ticket": make_ticket(identity, "page"),
+        "ticket": make_ticket(identity, "frame" if shared else "page"),
         "writes": writes(identity),
         "public": is_public(),
         "revision": asked_revision(),
         "target": target,
-        "bokehjs": {
-            "version": current_state().assets.bokeh_version,
-            "base": links().bokehjs,
-        },
+        **({"embedded": is_embedded()} if shared else {}),
     }
 
 
-def _frame_ancestors() -> str:
-    """Who may frame the page: anybody where one only looks, else those who may connect."""
-    if is_public():
-        return "*"
-    allowed = current_state().settings.allow_websocket_origin
-    return " ".join(["'self'", *(host for host in allowed if ";" not in host)])
+def _server_config(docid: str) -> dict[str, Any]:
+    version = current_state().assets.bokeh_version
+    bokehjs = {"version": version, "base": links().bokehjs}
+    return {"root": links().root, "docid": docid, "bokehjs": bokehjs}
 
 
 def _ticket(docid: str) -> Response:
     """A fresh ticket, for a page that has been open for long."""
     identity = readable(docid)
     check_own_name()
-    return jsonify(ticket=make_ticket(identity, "page"))
+    return jsonify(ticket=make_ticket(identity, asked_kind()))
 
 
 def check_own_name() -> None:
@@ -233,7 +274,8 @@ def check_own_name() -> None:
 
 
 def _page(html: str, policy: str) -> Response:
-    answer = Response(html, mimetype="text/html")
-    answer.headers["Content-Security-Policy"] = policy
-    answer.headers["Vary"] = "Accept"
-    return answer
+    return _answer(html, {"Content-Security-Policy": policy})
+
+
+def _answer(html: str, headers: dict[str, str]) -> Response:
+    return Response(html, mimetype="text/html", headers={"Vary": "Accept", **headers})

@@ -90,6 +90,9 @@ def _add_headers(response: Response) -> Response:
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "same-origin")
     response.headers.setdefault("Content-Security-Policy", "frame-ancestors 'none'")
+    if current_state().settings.multi_user:
+        # a browser keeps an origin apart from its neighbours only when every page of it says so
+        response.headers["Origin-Agent-Cluster"] = "?1"
     return response
 
 

@@ -38,9 +38,29 @@ export function socket_url(root, docid) {
   return url.href
 }
 
-// Asks for a fresh ticket for a page of ours.
-export function renewal({root, docid, public: is_public}) {
-  const url = `${root}/bokeh/doc/${encodeURIComponent(docid)}/ticket${is_public ? "?public=true" : ""}`
+// BokehJS calls a document that nobody gave a title by this name.
+const NO_TITLE = "Bokeh Application"
+
+// Tells the title that the author gave the document, else the one it is stored under.
+export function follow_title(session, stored, tell) {
+  let followed = null
+  const look = () => {
+    const own = session.document.title()
+    tell(own.trim() === "" || own === NO_TITLE ? stored : own)
+  }
+  session.on(() => {
+    if (session.document != null && session.document !== followed) {
+      followed = session.document
+      followed.on_change((event) => event.kind === "TitleChanged" && look())
+      look()
+    }
+  })
+}
+
+// Asks for a fresh ticket for a page of ours, or for its frame.
+export function renewal({root, docid, public: is_public}, kind = "page") {
+  const query = new URLSearchParams({kind, ...(is_public ? {public: "true"} : {})})
+  const url = `${root}/bokeh/doc/${encodeURIComponent(docid)}/ticket?${query}`
   return async () => {
     const answer = await fetch(url, {headers: {Accept: "application/json"}, cache: "no-store"})
     if (answer.ok) {

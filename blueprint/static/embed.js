@@ -2,6 +2,7 @@
 
 import {load_bokehjs} from "./bundles.js"
 import {explain, revision_url, socket_url} from "./common.js"
+import {hear, OF_EMBEDDED} from "./messages.js"
 import {RevisionSession} from "./revision.js"
 import {LiveSession} from "./session.js"
 import {Stage} from "./stage.js"
@@ -52,6 +53,10 @@ export async function embed(script, config) {
     say(note, config.error)
     return
   }
+  if (config.page != null) {
+    show_framed(stage, config)
+    return
+  }
   try {
     const session = await session_of(config)
     show(session, note, stage, config)
@@ -59,6 +64,19 @@ export async function embed(script, config) {
     console.error(error)
     say(note, `This plot could not be shown: ${error.message}`)
   }
+}
+
+// A document of somebody else runs in a frame of its server, not here.
+function show_framed(stage, config) {
+  const frame = document.createElement("iframe")
+  frame.title = "A plot"
+  frame.src = config.root + config.page
+  frame.allow = "clipboard-write; fullscreen"
+  frame.style.cssText = "display: block; width: 100%; height: 120px; border: 0"
+  stage.append(frame)
+  hear(frame.contentWindow, new URL(frame.src).origin, OF_EMBEDDED, {
+    size: ({height}) => frame.style.height = `${height}px`,
+  })
 }
 
 function show(session, note, stage, config) {

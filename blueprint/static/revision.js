@@ -10,10 +10,12 @@ const STATES = {401: "refused", 403: "refused", 404: "deleted", 410: "failed"}
 
 // Looks to a page like a LiveSession: connecting, then still; or lost, deleted, refused, failed.
 export class RevisionSession extends Stateful {
-  // ticket: for a page of another site, which the server knows by nothing else.
-  constructor(bk, {url, ticket}) {
+  // ticket: for a page of another site, or a frame, which the server knows by nothing else.
+  // renew(): where each attempt takes another; see LiveSession.
+  constructor(bk, {url, ticket, renew}) {
     super(bk, url)
     this.ticket = ticket
+    this.renew = renew
   }
 
   start() {
@@ -44,14 +46,13 @@ export class RevisionSession extends Stateful {
 
   // The bytes of the document; null where there will be another attempt, or none.
   async _fetch() {
-    const headers = {Accept: PACKED, ...(this.ticket != null ? {"Bokeh-Ticket": this.ticket} : {})}
     try {
-      const answer = await fetch(this.url, {headers})
+      const answer = await this._ask()
       if (answer.ok) {
         return await answer.arrayBuffer()
       }
-      const {detail} = await answer.json().catch(() => ({}))
       if (answer.status in STATES) {
+        const detail = answer.detail ?? (await answer.json().catch(() => ({}))).detail
         this._set_state(STATES[answer.status], detail)
         return null
       }
@@ -60,6 +61,19 @@ export class RevisionSession extends Stateful {
     }
     this._schedule()
     return null
+  }
+
+  // The answer of the server, or of whoever would not renew the ticket.
+  async _ask() {
+    if (this.renew != null && (this.ticket == null || this.attempts > 0)) {
+      const fresh = await this.renew()
+      if (fresh.ticket == null) {
+        return fresh
+      }
+      this.ticket = fresh.ticket
+    }
+    const ticket = this.ticket != null ? {"Bokeh-Ticket": this.ticket} : {}
+    return fetch(this.url, {headers: {Accept: PACKED, ...ticket}})
   }
 
   _schedule() {

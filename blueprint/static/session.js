@@ -27,9 +27,11 @@ const FINAL = new Set(["deleted", "refused", "failed"])
 export class LiveSession extends Stateful {
   // renew() resolves to {ticket}, or to {status} of the answer that refused one;
   // it rejects when the server cannot be reached.
-  constructor(bk, {url, ticket, writes, renew}) {
+  // once: a ticket is good for one connection, so that each after the first needs another.
+  constructor(bk, {url, ticket, writes, renew, once = false}) {
     super(bk, url)
     this.ticket = ticket
+    this._once = once
     this.writes = writes
     this.renew = renew
     this.retry_at = null
@@ -70,7 +72,7 @@ export class LiveSession extends Stateful {
     clearTimeout(this._timer)
     this.retry_at = null
     try {
-      if (this.attempts > 1) {
+      if (this.ticket == null || this.attempts > (this._once ? 0 : 1)) {
         await this._renew()
       }
       this._connection ??= this._make_connection()

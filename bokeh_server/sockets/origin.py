@@ -26,6 +26,7 @@ AUTHORITY = re.compile(
 )
 
 _ANY_PAGE = Decision(True, "it has a ticket for embedding, which is good for any page")
+_FRAME = Decision(True, "it has a ticket for a frame, and frames have no origin of their own")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,12 @@ def check_origin(
         ``host`` (port 80, or the one of the scheme), ``host:port``, ``[::1]:5006``,
         with ``*`` for a part of the name, for the port, or alone for every host.
     :param ticket_kind: the kind of the valid ticket that came with the request;
-        ``embed`` opens the WebSocket to pages of any origin.
+        ``embed`` opens the WebSocket to pages of any origin,
+        ``frame`` to those that have none, and to nobody else.
     :param names: names of this server, at whatever port.
     """
+    if ticket_kind == "frame":
+        return _FRAME if origin == "null" else Decision(False, "its ticket is for a frame")
     if origin is None:
         return Decision(True, "no browser sent it, for it has no Origin")
     shown = repr(origin[:200])

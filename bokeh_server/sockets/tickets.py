@@ -20,7 +20,7 @@ from bokeh_server.errors import NotAuthenticated
 __all__ = ["Kind", "Right", "Ticket", "is_session_token", "mint_ticket", "read_ticket"]
 
 Right = Literal["read", "write"]
-Kind = Literal["page", "embed"]
+Kind = Literal["page", "embed", "frame"]
 
 #: longer than any ticket we write; a longer one is not even decoded.
 MAX_LENGTH = 4096
@@ -32,21 +32,37 @@ PURPOSE = b"bokeh-server ticket\0"
 class Ticket:
     """What a ticket says.
 
-    :param kind: ``page`` for our own pages; ``embed`` for pages of any origin.
+    :param kind: ``page`` for our own pages; ``embed`` for pages of any origin;
+        ``frame`` for a document's frame, which has no origin and no login of its own.
     :param expiry: seconds since 1970, after which it is not valid.
+    :param actor: the name of whoever looks at the frame; ``None`` where nobody is logged in.
+    :param login: the digest of the login by which they are known, in hexadecimal digits;
+        nobody can log in with it.
     """
 
     docid: str
     right: Right
     kind: Kind
     expiry: int
+    actor: str | None = None
+    login: str | None = None
 
 
-def mint_ticket(secret: bytes, docid: str, right: Right, kind: Kind, lifetime: float) -> str:
+def mint_ticket(
+    secret: bytes,
+    docid: str,
+    right: Right,
+    kind: Kind,
+    lifetime: float,
+    actor: str | None = None,
+    login: str | None = None,
+) -> str:
     """Write a ticket.
 
     :param secret: the server's key.
     :param lifetime: seconds for which it is valid.
+    :param actor: in whose name its bearer reads and writes, where the ticket alone says so.
+    :param login: the digest of the login by which they are known.
     """
     payload = {
         "session_id": docid,
@@ -54,6 +70,8 @@ def mint_ticket(secret: bytes, docid: str, right: Right, kind: Kind, lifetime: f
         "right": right,
         "kind": kind,
         "nonce": secrets.token_urlsafe(6),
+        **({} if actor is None else {"actor": actor}),
+        **({} if login is None else {"login": login}),
     }
     text = _encode(json.dumps(payload, separators=(",", ":")).encode("ascii"))
     return f"{text}.{_sign(secret, text)}"
@@ -98,12 +116,15 @@ def _payload(text: str) -> dict[str, Any]:
 
 def _ticket(payload: dict[str, Any]) -> Ticket:
     docid, expiry = payload.get("session_id"), payload.get("session_expiry")
-    right, kind = payload.get("right"), payload.get("kind")
+    right, kind, actor = payload.get("right"), payload.get("kind"), payload.get("actor")
     if not isinstance(docid, str) or not isinstance(expiry, int):
         raise _refused("it names no document or no time")
-    if right not in ("read", "write") or kind not in ("page", "embed"):
+    if right not in ("read", "write") or kind not in ("page", "embed", "frame"):
         raise _refused("its right or kind is unknown")
-    return Ticket(docid, cast(Right, right), cast(Kind, kind), expiry)
+    login = payload.get("login")
+    if not all(each is None or isinstance(each, str) for each in (actor, login)):
+        raise _refused("its bearer has no name")
+    return Ticket(docid, cast(Right, right), cast(Kind, kind), expiry, actor, login)
 
 
 def _sign(secret: bytes, text: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import gzip
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import bokeh
 import brotli
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from bokeh_server import blueprint
@@ -99,11 +101,20 @@ def imported(name: str) -> set[str]:
     return direct.union(*map(imported, direct))
 
 
-def test_pages_preload_what_their_script_imports(client: FlaskClient, docid: str) -> None:
+@pytest.mark.parametrize(
+    ("multi_user", "address", "script"),
+    [(False, "show", "page.js"), (True, "show", "shell.js"), (True, "frame", "frame.js")],
+)
+def test_pages_preload_what_their_script_imports(
+    app: Flask, client: FlaskClient, docid: str, multi_user: bool, address: str, script: str
+) -> None:
     """A browser hears of every module at once, not of one after the other."""
-    page = client.get(f"/bokeh/doc/{docid}/show").get_data(as_text=True)
+    state = app.extensions["bokeh_server"]
+    state.settings = replace(state.settings, multi_user=multi_user)
+    page = client.get(f"/bokeh/doc/{docid}/{address}").get_data(as_text=True)
+    assert f'/{script}"></script>' in page
     preloaded = re.findall(r'rel="modulepreload" href="[^"]*/([a-z]+\.js)"', page)
-    assert sorted(preloaded) == sorted(imported("page.js"))
+    assert sorted(preloaded) == sorted(imported(script))
 
 
 def test_no_module_of_ours_is_long() -> None:

@@ -103,6 +103,16 @@ def test_origins(origin: str | None, host: str, allowed: tuple[str, ...], grante
     assert decision.reason
 
 
+@pytest.mark.parametrize("allowed", [(), ("*",), ("localhost:5006",)])
+def test_a_ticket_for_a_frame_opens_to_frames_alone(allowed: tuple[str, ...]) -> None:
+    """A page without an origin needs one; it is of no use to any other page, nor to a program."""
+    assert check_origin("null", LOCAL, allowed, "frame")
+    for kind in (None, "page"):
+        assert not check_origin("null", LOCAL, allowed, kind)  # type: ignore[arg-type]
+    for origin in (None, "", "NULL", "http://localhost:5006", "https://blog.example", "file://"):
+        assert not check_origin(origin, LOCAL, allowed, "frame")
+
+
 @pytest.mark.parametrize("origin", ["null", "https://blog.example", "chrome-extension://abcdef"])
 def test_a_ticket_for_embedding_opens_to_any_page(origin: str) -> None:
     """One for our own pages does not, nor does none; what is no origin stays outside."""

@@ -19,12 +19,19 @@ SECRET = b"a secret of this server"
 
 
 @pytest.mark.parametrize("right", ["read", "write"])
-@pytest.mark.parametrize("kind", ["page", "embed"])
+@pytest.mark.parametrize("kind", ["page", "embed", "frame"])
 def test_what_was_minted_can_be_read(right: Right, kind: Kind) -> None:
     """Document, right, kind and time come back."""
     ticket = read_ticket(SECRET, mint_ticket(SECRET, "doc-1", right, kind, 60))
     assert ticket == Ticket("doc-1", right, kind, ticket.expiry)
     assert 55 < ticket.expiry - time.time() <= 60
+
+
+def test_a_ticket_says_who_its_bearer_is() -> None:
+    """A frame has no login: the name under which it changes something is signed into its ticket."""
+    token = mint_ticket(SECRET, "doc-1", "write", "frame", 60, "Zoë")
+    assert read_ticket(SECRET, token).actor == "Zoë"
+    assert read_ticket(SECRET, mint_ticket(SECRET, "doc-1", "read", "frame", 60)).actor is None
 
 
 def test_bokeh_reads_it_as_a_session_token() -> None:
@@ -73,6 +80,8 @@ def test_a_changed_ticket_is_refused() -> None:
         b'{"session_id": "a", "session_expiry": "x", "right": "read", "kind": "page"}',
         b'{"session_id": "a", "session_expiry": 99999999999, "right": "own", "kind": "page"}',
         b'{"session_id": "a", "session_expiry": 99999999999, "right": ["read"], "kind": "page"}',
+        b'{"session_id": "a", "session_expiry": 99999999999, "right": "read", "kind": "frame", '
+        b'"actor": 1}',
         b"[" * 2000,
         b"\xff\xfe",
     ],

@@ -31,6 +31,7 @@ _HARMLESS = (
     "WebSocket connection to",
     "Failed to load resource",
     "Failed to connect to Bokeh",
+    "Unrecognized Content-Security-Policy directive 'webrtc'",  # Chromium does not know it yet
     "Failed to repull session Error: Disconnected",  # cut off again while it asked
 )
 

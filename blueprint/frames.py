@@ -1,0 +1,167 @@
+"""Where several people share a server, a document's page is a shell around a frame.
+
+A document is a program of its author. The shell is ours, with the login; the frame holds the plot,
+without an origin, and may load our scripts, follow its document and do nothing else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import quote, urlencode
+
+from flask import request
+
+from bokeh_server.blueprint.revisions import asked_revision
+from bokeh_server.blueprint.state import current_state
+from bokeh_server.blueprint.static_files import links
+from bokeh_server.blueprint.tickets import asks_for, is_public
+from bokeh_server.errors import BadRequest
+
+__all__ = [
+    "embedded_url",
+    "frame_ancestors",
+    "frame_headers",
+    "frame_url",
+    "is_embedded",
+    "is_framed",
+    "shell_headers",
+    "shell_url",
+]
+
+#: what may hold a frame, and ``empty``: a script that asks for it. Some browsers do not say.
+_DESTINATIONS = frozenset({"iframe", "embed", "empty"})
+_HOST = re.compile(r"[a-z0-9_.-]+(:[0-9]{1,5})?", re.IGNORECASE)
+_IPV6_HOST = re.compile(r"\[[0-9a-f:.]+\](:[0-9]{1,5})?", re.IGNORECASE)
+_OFF = (
+    "accelerometer", "autoplay", "camera", "clipboard-read", "display-capture",
+    "encrypted-media", "gamepad", "geolocation", "gyroscope", "hid", "idle-detection",
+    "local-fonts", "magnetometer", "microphone", "midi", "payment", "picture-in-picture",
+    "publickey-credentials-get", "screen-wake-lock", "serial", "storage-access", "usb",
+    "window-management", "xr-spatial-tracking",
+)  # fmt: skip
+#: what tools of plots use, where the shell lends it.
+_ON = ("clipboard-write", "fullscreen")
+
+
+def is_embedded() -> bool:
+    """Whether the page stands in one of somebody else's, where everybody only looks."""
+    return is_public() and asks_for("embedded")
+
+
+def is_framed() -> bool:
+    """Whether the request comes from something that holds a frame, as far as the browser says."""
+    return request.headers.get("Sec-Fetch-Dest", "iframe") in _DESTINATIONS
+
+
+def frame_url(docid: str, key: str | None) -> str:
+    """The address of the frame in the page of this request."""
+    return f"{_path(docid, 'frame')}?{_query({'modelid': key} if key else {})}".rstrip("?")
+
+
+def shell_url(docid: str) -> str:
+    """The address of the page to which the frame of this request belongs."""
+    page = _path(docid, request.args.get("modelid") or "show")
+    return f"{page}?{_query({})}".rstrip("?")
+
+
+def embedded_url(docid: str, key: str | None) -> str:
+    """The address of a plot's page that stands in one of somebody else's."""
+    revision = asked_revision()
+    shown = {} if revision is None else {"revision": revision}
+    query = urlencode({"public": "true", "embedded": "true", **shown})
+    return f"{_path(docid, key or 'show')}?{query}"
+
+
+def _path(docid: str, last: str) -> str:
+    return f"{links().root}/bokeh/doc/{quote(docid, safe='')}/{quote(last, safe='')}"
+
+
+def _query(arguments: dict[str, str]) -> str:
+    revision = asked_revision()
+    flags = {"public": is_public(), "strict": asks_for("strict"), "embedded": asks_for("embedded")}
+    flat = {name: "true" for name, on in flags.items() if on}
+    return urlencode(arguments | flat | ({} if revision is None else {"revision": str(revision)}))
+
+
+def frame_ancestors() -> str:
+    """Who may frame the page: anybody where one only looks, else those who may connect."""
+    if is_public():
+        return "*"
+    allowed = current_state().settings.allow_websocket_origin
+    return " ".join(["'self'", *(host for host in allowed if ";" not in host)])
+
+
+def shell_headers(docid: str) -> dict[str, str]:
+    """What the page around a frame may do: our scripts, and one frame that can go nowhere else."""
+    return {
+        "Content-Security-Policy": _policy(
+            {
+                "default-src": "'none'",
+                "script-src": "'self'",
+                "style-src": "'self'",
+                "img-src": "'self'",
+                "connect-src": "'self'",
+                "frame-src": _here("http", _path(docid, "frame")),
+                "object-src": "'none'",
+                "base-uri": "'none'",
+                "form-action": "'self'",
+                "require-trusted-types-for": "'script'",
+                "frame-ancestors": frame_ancestors(),
+            }
+        )
+    }
+
+
+def frame_headers(docid: str) -> dict[str, str]:
+    """What keeps a document's JavaScript in; good as well where the address is opened by itself."""
+    files = [_here("http", f"{links().root}/bokeh/{each}/") for each in ("static", "bokehjs")]
+    own = " ".join(dict.fromkeys(files))
+    evaluated = "" if asks_for("strict") else " 'unsafe-eval' blob:"
+    socket, content = _here("ws", _path(docid, "ws")), _here("http", _path(docid, "content"))
+    return {
+        "Content-Security-Policy": _policy(
+            {
+                "sandbox": "allow-scripts allow-downloads",
+                "default-src": "'none'",
+                "script-src": own + evaluated,
+                "connect-src": " ".join(dict.fromkeys([socket, content])),
+                "style-src": f"'unsafe-inline' {own}",
+                "img-src": f"data: blob: {own}",
+                "font-src": f"data: {own}",
+                "worker-src": "blob:",
+                "form-action": "'none'",
+                "base-uri": "'none'",
+                "frame-ancestors": frame_ancestors(),
+                "webrtc": "'block'",
+            }
+        ),
+        "Permissions-Policy": _permissions(),
+        "Referrer-Policy": "no-referrer",
+        "Vary": "Accept, Sec-Fetch-Dest",
+    }
+
+
+def _here(scheme: str, path: str) -> str:
+    """An address of this server as policies name it; ``http`` there stands for ``https`` too.
+
+    :raises BadRequest: the server was asked under a name that no server has.
+    """
+    host = request.host
+    if _IPV6_HOST.fullmatch(host):
+        return "'self'"  # policies have no form for such an address
+    if not _HOST.fullmatch(host):
+        raise BadRequest("show this document", f"{host[:200]!r} is not the name of a server")
+    return f"{scheme}{'s' if request.is_secure else ''}://{host}{path}"
+
+
+def _policy(directives: dict[str, str]) -> str:
+    return "; ".join(f"{name} {value}" for name, value in directives.items())
+
+
+def _permissions() -> str:
+    return ", ".join(_each("()", _OFF) + _each("*", _ON))
+
+
+def _each(whom: str, names: Iterable[str]) -> list[str]:
+    return [f"{name}={whom}" for name in names]
