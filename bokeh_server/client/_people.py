@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 from bokeh_server.client._server import Server
@@ -9,7 +10,7 @@ from bokeh_server.client._server import Server
 __all__ = ["People"]
 
 
-class People(Server):
+class People(Server, ABC):
     """Registers and logs in; what we are known by then is a token, kept for later scripts."""
 
     def register(self, username: str, password: str, invitation: str = "") -> None:
@@ -50,9 +51,9 @@ class People(Server):
             self.http.identify(self.headers())
         self.save()
 
+    @abstractmethod
     def used(self) -> str:
         """The docid of the document in use."""
-        raise NotImplementedError
 
     def share(self, username: str, role: str = "viewer") -> None:
         """Let somebody else use the document.
