@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from datetime import timedelta
+from functools import partial
 from statistics import median
 
 import pytest
@@ -68,7 +69,7 @@ def test_one_of_many_registers(accounts: Accounts, elsewhere: Accounts) -> None:
         except Conflict:
             results[which] = "taken"
 
-    run_together(lambda which=which: register(which) for which in range(10))
+    run_together(partial(register, which) for which in range(10))
     assert Counter(results.values()) == {"made": 1, "taken": 9}
     winner = next(which for which, result in results.items() if result == "made")
     assert accounts.check("ada", f"{WORDS} {winner}", address=HERE).name == "ada"

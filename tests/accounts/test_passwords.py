@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 from argon2 import PasswordHasher
@@ -100,7 +101,7 @@ def test_only_a_few_are_made_at_once(at_once: int) -> None:
     """However many threads want one: each takes 64 MB and a core."""
     made, slow = Passwords(at_once), Slow()
     made._hasher = slow  # type: ignore[assignment]
-    run_together(lambda number=number: made.hash(str(number)) for number in range(20))
+    run_together(partial(made.hash, str(number)) for number in range(20))
     assert slow.most == at_once
 
 

@@ -121,11 +121,12 @@ def test_config_shows_each_value_with_its_source(tmp_path: Path) -> None:
     assert rows["address"] == "127.0.0.1 default"
 
 
-def test_the_multi_user_option_is_not_offered_yet(tmp_path: Path) -> None:
-    """``-m`` is no option before accounts exist."""
-    done = run_command(tmp_path, "-m")
-    assert done.returncode == 2
-    assert "No such option" in done.stderr
+def test_the_multi_user_option_has_people_log_in() -> None:
+    """``-m`` is said at the start, and whoever is not logged in is shown nothing."""
+    with running_server("-m") as server:
+        assert "mode      multi-user" in server.log
+        answer = requests.post(f"{server.url}/bokeh/doc/", json={"title": "x"}, timeout=10)
+        assert answer.status_code == 401
 
 
 def test_start_up_lines_and_a_clean_end_by_signal() -> None:

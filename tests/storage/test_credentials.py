@@ -133,13 +133,15 @@ def test_a_new_password_ends_logins_that_were_on_their_way(
                     partial(logs, store, 0),
                     partial(logs, there, 1),
                     partial(logs, there, 2),
-                    lambda turn=turn, start=start: (
-                        start.wait(30),
-                        store.users.set_password("ada", f"password {turn}"),
-                    ),
+                    partial(_change, store, start, f"password {turn}"),
                 ]
             )
             assert store.credentials.logins("ada") == []
+
+
+def _change(store: Store, start: threading.Barrier, password: str) -> None:
+    start.wait(30)
+    store.users.set_password("ada", password)
 
 
 def _log_in_on(

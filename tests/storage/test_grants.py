@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from contextlib import closing
+from functools import partial
 
 import pytest
 
@@ -144,7 +145,7 @@ def test_many_give_the_same_right(store: Store, line: DocumentRecord, ready_url:
             start.wait(30)
             (store, there)[which % 2].grants.give(line.docid, "bob", "editor")
 
-        run_together(lambda which=which: give(which) for which in range(20))
+        run_together(partial(give, which) for which in range(20))
     assert store.grants.roles(line.docid) == {"bob": "editor"}
 
 

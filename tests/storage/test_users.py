@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import UTC, timedelta
+from functools import partial
 from hashlib import sha256
 
 import pytest
@@ -104,7 +105,7 @@ def test_one_of_fifty_gets_the_name(store: Store, ready_url: str, shared: bool) 
         except Conflict:
             results.append("taken")
 
-    run_together(lambda which=which: create(which) for which in range(50))
+    run_together(partial(create, which) for which in range(50))
     for other in others:
         other.close()
     made = [result for result in results if result != "taken"]
