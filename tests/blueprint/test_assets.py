@@ -109,6 +109,7 @@ def test_pages_preload_what_their_script_imports(
     app: Flask, client: FlaskClient, docid: str, multi_user: bool, address: str, script: str
 ) -> None:
     """A browser hears of every module at once, not of one after the other."""
+    client.post(f"/bokeh/{docid}/publish")  # so that nobody has to log in
     state = app.extensions["bokeh_server"]
     state.settings = replace(state.settings, multi_user=multi_user)
     page = client.get(f"/bokeh/doc/{docid}/{address}").get_data(as_text=True)

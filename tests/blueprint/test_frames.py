@@ -24,6 +24,7 @@ def app(tmp_path: Path, database: str) -> Iterator[Flask]:
         data_dir=tmp_path / "data",
         database=database,
         multi_user=True,
+        current_user=lambda: "owner",
         allow_websocket_origin=["dashboard.corp"],
     )
     yield made
