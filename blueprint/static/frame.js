@@ -14,6 +14,9 @@ for (const name of Object.getOwnPropertyNames(window)) {
   }
 }
 
+// A frame shows no dialogs, and the save tool asks for a name: it is the one that it proposes.
+window.prompt = (question, proposal) => proposal ?? null
+
 const TICKET_TIMEOUT = 15000  // ms
 
 const own = JSON.parse(document.getElementById("bokeh-server-config").textContent)

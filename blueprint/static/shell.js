@@ -7,7 +7,8 @@ import {hear, OF_FRAME} from "./messages.js"
 const STILL_GOOD = 30000    // ms, for which the ticket that came with the page is given out
 const MOST_WAITING = 3      // a frame may ask for tickets as often as it likes, and gets
 const TICKET_PAUSE = 250    // ms; no more than a few a second
-const ANSWER_TIME = 10000   // ms for a frame that was loaded to say something
+const LOADING_TIME = 60000  // ms for a frame to load,
+const ANSWER_TIME = 5000    // ms for one that was loaded to say something
 
 const config = JSON.parse(document.getElementById("bokeh-server-config").textContent)
 const frame = document.getElementById("frame")
@@ -34,9 +35,9 @@ function start() {
   say("start", {config: {writes, revision, target, title, ticket: fresh}})
 }
 
-function call() {
+function call(time) {
   clearTimeout(silence)
-  silence = setTimeout(() => bar.show_state("failed", "Its frame does not answer.", false), ANSWER_TIME)
+  silence = setTimeout(() => bar.show_state("failed", "Its frame does not answer.", false), time)
   say("call")
 }
 
@@ -65,8 +66,8 @@ hear(frame.contentWindow, "null", OF_FRAME, {
   size: ({height}) => grow(height),
   ticket: ({id}) => give_ticket(id),
 })
-frame.addEventListener("load", call)
-call()
+frame.addEventListener("load", () => call(ANSWER_TIME))
+call(LOADING_TIME)
 
 if (config.embedded) {
   new ResizeObserver(() => {

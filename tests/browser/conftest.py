@@ -35,6 +35,21 @@ def api(shared_server: RunningServer) -> Iterator[Api]:
     found.close()
 
 
+@pytest.fixture(scope="session")
+def people_server() -> Iterator[RunningServer]:
+    """A server that several people share; nobody stops it."""
+    with running_server(env={"BOKEH_SERVER_MULTI_USER": "true"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def people_api(people_server: RunningServer) -> Iterator[Api]:
+    """Scripts' way to it."""
+    found = Api(people_server.url)
+    yield found
+    found.close()
+
+
 @pytest.fixture
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """A browser profile of its own."""

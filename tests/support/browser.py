@@ -9,11 +9,20 @@ from typing import Any
 
 import requests
 from bokeh.document import Document
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Frame, Page, sync_playwright
 
 from support.programs import chromium_path
 
-__all__ = ["Api", "ValueOf", "chromium", "open_page", "take_out", "wait_live", "wait_until"]
+__all__ = [
+    "Api",
+    "ValueOf",
+    "chromium",
+    "frame_of",
+    "open_page",
+    "take_out",
+    "wait_live",
+    "wait_until",
+]
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -73,6 +82,15 @@ def take_out(problems: list[str], *expected: str) -> None:
 def wait_live(page: Page) -> None:
     """Wait until the page follows its document and has drawn it."""
     page.wait_for_selector("html[data-connection=live][data-stage]", timeout=WAIT_SECONDS * 1000)
+
+
+def frame_of(page: Page | Frame) -> Frame:
+    """What is in the frame of a shell."""
+    handle = page.wait_for_selector("#frame")
+    assert handle is not None
+    frame = handle.content_frame()
+    assert frame is not None
+    return frame
 
 
 def wait_until(value: ValueOf, expected: Any = True, seconds: float = WAIT_SECONDS) -> None:
