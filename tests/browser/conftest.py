@@ -46,6 +46,7 @@ def people_server() -> Iterator[RunningServer]:
 def people_api(people_server: RunningServer) -> Iterator[Api]:
     """Scripts' way to it."""
     found = Api(people_server.url)
+    found.enter()
     yield found
     found.close()
 
@@ -57,6 +58,13 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     made.set_default_timeout(20_000)
     yield made
     made.close()
+
+
+@pytest.fixture
+def logged_in(context: BrowserContext, people_api: Api) -> BrowserContext:
+    """A browser that is logged in where several people share a server."""
+    people_api.log_in(context)
+    return context
 
 
 @pytest.fixture

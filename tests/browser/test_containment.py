@@ -46,11 +46,10 @@ def outside() -> Iterator[Sink]:
         yield made
 
 
-@pytest.fixture
-def logged_in(context: BrowserContext, people_api: Api) -> BrowserContext:
-    """A browser with a login on the server's origin."""
-    context.add_cookies([{"name": "login", "value": "secret", "url": people_api.url}])
-    return context
+@pytest.fixture(autouse=True)
+def planted(logged_in: BrowserContext, people_api: Api) -> None:
+    """The browser is logged in, and has a cookie that scripts of the server's origin can read."""
+    logged_in.add_cookies([{"name": "login", "value": "secret", "url": people_api.url}])
 
 
 @pytest.fixture

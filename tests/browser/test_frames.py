@@ -58,6 +58,11 @@ def make_scene(api: Api, title: str) -> Scene:
     return Scene(docid, document, slider.id, source.id, plot.x_range.id)
 
 
+@pytest.fixture(autouse=True)
+def entered(logged_in: BrowserContext) -> None:
+    """The browser is logged in."""
+
+
 @pytest.fixture
 def scene(people_api: Api, title: str) -> Scene:
     """A stored document."""
@@ -220,6 +225,8 @@ def test_a_frame_follows_again_after_a_crash(
 ) -> None:
     """With a fresh ticket, without a reload; an edit that was made meanwhile is stored."""
     api = Api(server.url)
+    api.enter()
+    api.log_in(context)
     scene = make_scene(api, title)
     page = open_page(context, f"{server.url}/bokeh/doc/{scene.docid}/show", problems)
     wait_live(page)

@@ -114,6 +114,23 @@ class Api:
         """Close the connections."""
         self.http.close()
 
+    def enter(self, name: str = "owner") -> None:
+        """Make an account, and be known by a token from now on."""
+        self._account = {"username": name, "password": "correct horse"}
+        token = self.call("POST", "/bokeh/register", json=self._account)["token"]
+        self.http.headers["Authorization"] = f"Bearer {token}"
+
+    def log_in(self, context: BrowserContext) -> None:
+        """Log a browser in to the same account."""
+        form = {"data": self._account, "headers": {"Sec-Fetch-Site": "same-origin"}}
+        answer = requests.post(f"{self.url}/bokeh/login", timeout=30, allow_redirects=False, **form)
+        assert answer.status_code == 303, answer.text
+        cookies = answer.cookies.items()
+        context.add_cookies(
+            [{"name": name, "value": value, "url": self.url, "httpOnly": True}
+             for name, value in cookies]
+        )  # fmt: skip
+
     def call(self, method: str, path: str, **options: Any) -> Any:
         """Send a request and give its JSON."""
         answer = self.http.request(method, self.url + path, timeout=30, **options)
