@@ -225,3 +225,16 @@ def test_a_server_for_one_has_no_frames(tmp_path: Path) -> None:
         assert answer.headers["Content-Security-Policy"].startswith("object-src 'none'; base-uri")
         assert "Origin-Agent-Cluster" not in answer.headers
     server.close()
+
+
+def test_an_embedding_script_has_no_ticket(client: FlaskClient, docid: str) -> None:
+    """It names the page to put into a frame, and nothing that opens anything."""
+    script = client.get(f"/bokeh/autoload.js/a?docid={docid}&modelid=line&revision=1")
+    text = script.get_data(as_text=True)
+    assert "ticket" not in text.partition("= {")[2].partition("\n")[0]
+    model = client.get(f"/bokeh/doc/{docid}/").get_json()["roots"][0]
+    model = model["id"] if isinstance(model, dict) else model
+    page = f"/bokeh/doc/{docid}/{model}?public=true\\u0026embedded=true\\u0026revision=1"
+    assert f'"page":"{page}"' in text
+    whole = client.get(f"/bokeh/autoload.js/a?docid={docid}").get_data(as_text=True)
+    assert f'"page":"/bokeh/doc/{docid}/show?' in whole

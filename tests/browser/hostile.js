@@ -94,6 +94,33 @@ const attempts = {
   embed: () => { loads("embed", {src: `${sink}/embed`}).catch(() => {}) },
   inner_frame: () => { loads("iframe", {src: `${sink}/frame`}).catch(() => {}) },
   inner_document: () => { loads("iframe", {srcdoc: `<img src="${sink}/srcdoc"><script>parent.parent.postMessage(1, "*")</script>`}).catch(() => {}) },
+  preconnect: () => {
+    for (const rel of ["dns-prefetch", "preconnect"]) {
+      document.head.append(Object.assign(document.createElement("link"), {rel, href: sink}))
+    }
+  },
+  speculation: () => {
+    const rule = [{source: "list", urls: [`${sink}/speculation`]}]
+    document.head.append(Object.assign(document.createElement("script"), {
+      type: "speculationrules", textContent: JSON.stringify({prefetch: rule, prerender: rule}),
+    }))
+  },
+  markup: () => {
+    document.body.insertAdjacentHTML("beforeend", `
+      <svg><use href="${sink}/use#a"/><image href="${sink}/svg"/></svg>
+      <audio controls><source src="${sink}/audio"><track src="${sink}/track" default></audio>
+      <input type="image" src="${sink}/input"><object data="${sink}/object"></object>`)
+  },
+  rules: () => style(`body { cursor: url(${sink}/a), auto; mask-image: url(${sink}/b);
+    filter: url(${sink}/c#a); border-image: url(${sink}/d) 1 } body::after { content: url(${sink}/e) }`),
+  worklet: async () => got(await new AudioContext().audioWorklet.addModule(`${sink}/worklet.js`)),
+  worker_scripts: () => {
+    for (const [text, type] of [[`importScripts("${sink}/i")`, "classic"], [`import("${sink}/m")`, "module"],
+      [`new WebSocket("${sink.replace("http", "ws")}/w")`, "classic"]]) {
+      new Worker(made("text/javascript", text), {type})
+    }
+  },
+  later: () => { fetchLater(`${sink}/later`) },
   worker: () => new Promise((resolve, reject) => {
     const worker = new Worker(made("text/javascript",
       `fetch("${sink}/worker", {mode: "no-cors"}).then(() => postMessage("got out"), () => postMessage("refused"))`))
