@@ -94,51 +94,47 @@ def frame_ancestors() -> str:
 
 def shell_headers(docid: str) -> dict[str, str]:
     """What the page around a frame may do: our scripts, and one frame that can go nowhere else."""
-    return {
-        "Content-Security-Policy": _policy(
-            {
-                "default-src": "'none'",
-                "script-src": "'self'",
-                "style-src": "'self'",
-                "img-src": "'self'",
-                "connect-src": "'self'",
-                "frame-src": _here("http", _path(docid, "frame")),
-                "object-src": "'none'",
-                "base-uri": "'none'",
-                "form-action": "'self'",
-                "require-trusted-types-for": "'script'",
-                "frame-ancestors": frame_ancestors(),
-            }
-        )
+    own = "'self'"
+    policy = {
+        "default-src": "'none'",
+        **dict.fromkeys(("script-src", "style-src", "img-src", "connect-src"), own),
+        "frame-src": _here("http", _path(docid, "frame")),
+        **dict.fromkeys(("object-src", "base-uri"), "'none'"),
+        "form-action": own,
+        "require-trusted-types-for": "'script'",
+        "frame-ancestors": frame_ancestors(),
     }
+    return {"Content-Security-Policy": _directives(policy)}
 
 
 def frame_headers(docid: str) -> dict[str, str]:
     """What keeps a document's JavaScript in; good as well where the address is opened by itself."""
-    files = [_here("http", f"{links().root}/bokeh/{each}/") for each in ("static", "bokehjs")]
-    own = " ".join(dict.fromkeys(files))
-    evaluated = "" if asks_for("strict") else " 'unsafe-eval' blob:"
-    socket, content = _here("ws", _path(docid, "ws")), _here("http", _path(docid, "content"))
     return {
-        "Content-Security-Policy": _policy(
-            {
-                "sandbox": "allow-scripts allow-downloads",
-                "default-src": "'none'",
-                "script-src": own + evaluated,
-                "connect-src": " ".join(dict.fromkeys([socket, content])),
-                "style-src": f"'unsafe-inline' {own}",
-                "img-src": f"data: blob: {own}",
-                "font-src": f"data: {own}",
-                "worker-src": "blob:",
-                "form-action": "'none'",
-                "base-uri": "'none'",
-                "frame-ancestors": frame_ancestors(),
-                "webrtc": "'block'",
-            }
+        "Content-Security-Policy": _directives(_frame_policy(docid)),
+        "Permissions-Policy": ", ".join(
+            [*(f"{name}=()" for name in _OFF), *(f"{name}=*" for name in _ON)]
         ),
-        "Permissions-Policy": _permissions(),
         "Referrer-Policy": "no-referrer",
         "Vary": "Accept, Sec-Fetch-Dest",
+    }
+
+
+def _frame_policy(docid: str) -> dict[str, str]:
+    own = _all_of(_here("http", f"{links().root}/bokeh/{each}/") for each in ("static", "bokehjs"))
+    socket, content = _here("ws", _path(docid, "ws")), _here("http", _path(docid, "content"))
+    return {
+        "sandbox": "allow-scripts allow-downloads",
+        "default-src": "'none'",
+        "script-src": own if asks_for("strict") else f"{own} 'unsafe-eval' blob:",
+        "connect-src": _all_of([socket, content]),
+        "style-src": f"'unsafe-inline' {own}",
+        "img-src": f"data: blob: {own}",
+        "font-src": f"data: {own}",
+        "worker-src": "blob:",
+        "form-action": "'none'",
+        "base-uri": "'none'",
+        "frame-ancestors": frame_ancestors(),
+        "webrtc": "'block'",
     }
 
 
@@ -155,13 +151,9 @@ def _here(scheme: str, path: str) -> str:
     return f"{scheme}{'s' if request.is_secure else ''}://{host}{path}"
 
 
-def _policy(directives: dict[str, str]) -> str:
-    return "; ".join(f"{name} {value}" for name, value in directives.items())
+def _all_of(sources: Iterable[str]) -> str:
+    return " ".join(dict.fromkeys(sources))
 
 
-def _permissions() -> str:
-    return ", ".join(_each("()", _OFF) + _each("*", _ON))
-
-
-def _each(whom: str, names: Iterable[str]) -> list[str]:
-    return [f"{name}={whom}" for name in names]
+def _directives(policy: dict[str, str]) -> str:
+    return "; ".join(f"{name} {value}" for name, value in policy.items())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -163,27 +164,37 @@ def _show_model(docid: str, modelid: str) -> Response:
 def _show(docid: str, key: str | None) -> Response:
     identity = readable(docid)
     document = asked(docid)
-    shared = current_state().settings.multi_user
-    script = "shell.js" if shared else "page.js"
-    page = render(
+    if current_state().settings.multi_user:
+        holder = _Holder("shell.js", frame=frame_url(docid, key), embedded=is_embedded())
+        return _answer(_document_page(identity, document, key, holder), shell_headers(docid))
+    page = _document_page(identity, document, key, _Holder("page.js", bundles=links().bundles))
+    return _page(page, _PLOT_POLICY + frame_ancestors())
+
+
+@dataclass(frozen=True, slots=True)
+class _Holder:
+    """What is to hold the plot: the page itself, or a frame in it."""
+
+    script: str
+    frame: str | None = None
+    embedded: bool = False
+    bundles: tuple[str, ...] = ()
+
+
+def _document_page(identity: Identity, document: Still, key: str | None, holder: _Holder) -> str:
+    return render(
         "plot.html",
         title=_shown_title(document.page_title(), identity.title),
-        docid=docid,
+        docid=identity.docid,
         kind=_kind(key),
         whole=_query(asked_revision()).rstrip("?"),
         public=is_public(),
-        embedded=shared and is_embedded(),
         writes=writes(identity),
         revision=_banner(document) if is_revision(document) else None,
-        frame=frame_url(docid, key) if shared else None,
-        bundles=() if shared else links().bundles,
-        script=script,
-        modules=_MODULES[script],
+        holder=holder,
+        modules=_MODULES[holder.script],
         config=json_in_html(page_config(identity, target_of(document, key))),
     )
-    if shared:
-        return _answer(page, shell_headers(docid))
-    return _page(page, _PLOT_POLICY + frame_ancestors())
 
 
 def _kind(key: str | None) -> str:

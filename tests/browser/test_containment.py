@@ -10,7 +10,7 @@ import pytest
 from bokeh.document import Document
 from bokeh.models import Button, CustomJS, Div, Slider
 from bokeh.plotting import figure
-from playwright.sync_api import BrowserContext, Frame, Page
+from playwright.sync_api import BrowserContext, Frame, Page, expect
 
 from support.browser import Api, frame_of, wait_live, wait_until
 from support.sink import Sink, sink
@@ -159,10 +159,12 @@ def test_a_frame_that_loads_itself_again(
     page = logged_in.new_page()
     page.goto(f"{people_api.url}/bokeh/doc/{docid}/show")
     wait_live(page)
-    frame_of(page).evaluate("window.first = true")
+    frame_of(page).evaluate("document.body.dataset.first = ''")
     attack(page)
-    wait_until(lambda: frame_of(page).evaluate("window.first !== true"))
-    wait_until(lambda: frame_of(page).evaluate("window.bokeh_server_session?.state"), "live")
+    frame = page.frame_locator("#frame")
+    expect(frame.locator("body:not([data-first])")).to_have_count(1)
+    expect(frame.get_by_role("button", name="attack")).to_be_visible()
+    assert frame_of(page).evaluate("bokeh_server_session.state") == "live"
 
 
 HOSTILE_WORDS = """

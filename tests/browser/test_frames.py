@@ -126,6 +126,25 @@ def test_a_frame_is_two_way(show: Show, people_api: Api, scene: Scene) -> None:
     assert {change["actor"] for change in changes} == {owner}
 
 
+def test_what_is_held_in_a_frame_does_not_jump(show: Show, people_api: Api, scene: Scene) -> None:
+    """What somebody else sets meanwhile waits until the mouse is let go."""
+    shown = show("show")
+    shown.page.bring_to_front()
+    box = shown.frame.locator(".noUi-handle").bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    shown.page.mouse.move(x, y)
+    shown.page.mouse.down()
+    shown.page.mouse.move(x + 90, y, steps=5)
+    wait_until(lambda: people_api.attributes(scene.docid, scene.slider)["value"] > 1)
+    held = shown.frame.evaluate(VALUE, scene.slider)
+    people_api.set(scene.docid, scene.slider, "value", 9)
+    shown.page.wait_for_timeout(600)
+    assert shown.frame.evaluate(VALUE, scene.slider) == held
+    shown.page.mouse.up()
+    wait_until(lambda: shown.frame.evaluate(VALUE, scene.slider), 9)
+
+
 def test_callbacks_tables_and_saving(show: Show, scene: Scene, tmp_path: Path) -> None:
     """CustomJS of both kinds runs, a table has its rows, the save tool downloads the plot."""
     shown = show("show")
