@@ -14,7 +14,8 @@ from flask.testing import FlaskClient
 from websockets.sync.client import connect
 from werkzeug.serving import make_server
 
-from bokeh_server.blueprint import access
+from bokeh_server.blueprint import access, bearers
+from bokeh_server.blueprint.callers import Caller
 from bokeh_server.permissions import Actor
 from bokeh_server.protocol.packing import pack
 from support.bokeh_socket import BokehSocket
@@ -46,7 +47,9 @@ def test_a_right_that_was_taken_away(
 ) -> None:
     """A document changes hands while sockets are open: they change it no more."""
     owner = client.get(f"/bokeh/doc/{docid}/").get_json()["owner"]
-    monkeypatch.setattr(access, "current_actor", lambda: Actor(owner))
+    caller = Caller(Actor(owner))
+    for room in (access, bearers):
+        monkeypatch.setattr(room, "current_caller", lambda: caller)
     base = f"ws://127.0.0.1:{port}/bokeh/doc/{docid}"
     with (
         connect(f"{base}/changes", max_size=None) as pipe,
@@ -62,8 +65,8 @@ def test_a_right_that_was_taken_away(
         assert store("first")["seq"] == 2
         socket.ask("PATCH-DOC", titled("second"), "OK")
         engine = app.extensions["bokeh_server"].engine
-        record = engine.get(docid)
-        monkeypatch.setattr(engine._identities, "_read", lambda _: replace(record, owner="other"))
+        identity = replace(engine.identity(docid), owner="other")
+        monkeypatch.setattr(engine._identities, "_read", lambda _: identity)
         engine._identities.forget(docid)
         answer = store("third")
         assert (answer["status"], answer["error"]) == (404, "unknown_document")

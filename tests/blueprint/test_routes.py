@@ -30,7 +30,9 @@ BAD = (
     "null",
 )
 BODIES = (None, b"", b"{", b"[]", b'{"title": 1}', b"[" * 100_000, b"\xff\xfe")
-NAMES = ("docid", "modelid", "typename", "elementid", "version", "file", "rest")
+NAMES = (
+    "docid", "modelid", "typename", "elementid", "version", "file", "rest", "token_id", "username",
+)  # fmt: skip
 
 
 def addresses(app: Flask) -> Iterator[str]:
