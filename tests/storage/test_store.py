@@ -23,6 +23,7 @@ from bokeh_server.errors import (
     StorageUnavailable,
 )
 from bokeh_server.storage import NewChange, Store
+from bokeh_server.storage.tables import Base
 
 
 def set_revision(store: Store, revision: str) -> None:
@@ -62,16 +63,8 @@ def test_an_older_schema_names_the_command(
 def test_another_programs_database_is_left_alone(database_url: str) -> None:
     """A database with foreign tables is refused and stays as it is."""
     with closing(Store.open(database_url)) as store, store.database.write("test") as connection:
-        for table in (
-            "part",
-            "blob",
-            "snapshot",
-            "change",
-            "document",
-            '"user"',
-            "alembic_version",
-        ):
-            connection.execute(text(f"DROP TABLE {table}"))
+        Base.metadata.drop_all(connection)
+        connection.execute(text("DROP TABLE alembic_version"))
         connection.execute(text("CREATE TABLE theirs (id INTEGER)"))
     with pytest.raises(ConfigurationError, match="theirs"):
         Store.open(database_url)

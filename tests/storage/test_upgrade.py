@@ -12,6 +12,7 @@ from sqlalchemy import text
 from bokeh_server.errors import ConfigurationError, SchemaMismatch
 from bokeh_server.storage import Store
 from bokeh_server.storage.schema import head_revision
+from bokeh_server.storage.tables import Base
 from bokeh_server.storage.upgrade import current, upgrade
 from support.revisions import make_old
 
@@ -61,8 +62,7 @@ def test_a_newer_database_is_left_alone(database_url: str) -> None:
 def test_another_programs_database_is_left_alone(database_url: str) -> None:
     """Foreign tables are not migrated over."""
     with closing(Store.open(database_url)) as store, store.database.write("test") as connection:
-        for table in ("part", "blob", "snapshot", "change", "document", '"user"'):
-            connection.execute(text(f"DROP TABLE {table}"))
+        Base.metadata.drop_all(connection)
         connection.execute(text("DROP TABLE alembic_version"))
         connection.execute(text("CREATE TABLE theirs (id INTEGER)"))
     with pytest.raises(ConfigurationError, match="theirs"):
