@@ -180,7 +180,8 @@ class _Handler(pywsgi.WSGIHandler):  # type: ignore[misc]
         """Say so when the connection is closed after the answer, or a client may send on it."""
         super().finalize_headers()
         said = any(name.lower() == b"connection" for name, _ in self.response_headers)
-        if self.close_connection and not said and not self.connection_upgraded:
+        closes = self.close_connection or self.server.stopping
+        if closes and not said and not self.connection_upgraded:
             self.response_headers.append((b"Connection", b"close"))
 
     def _write_with_headers(self, data: bytes) -> None:

@@ -50,7 +50,10 @@ def copy_file(path: Path, target: Path, *, replace: bool = False) -> int:
 
 def _is_own(path: Path, target: Path) -> bool:
     """Whether a file is one of a database's: itself, or its log, there or not."""
-    own = [path.with_name(path.name + end) for end in ("", "-wal", "-shm", "-journal")]
+    # SQLite keeps its log beside the file that a link leads to.
+    ends = ("", "-wal", "-shm", "-journal")
+    files = (path, path.resolve())
+    own = [each.with_name(each.name + end) for each in files for end in ends]
     if any(each.exists() and target.exists() and target.samefile(each) for each in own):
         return True
     return target.resolve() in [each.resolve() for each in own]

@@ -30,6 +30,7 @@ from bokeh_server.documents.making import (
     keys_of,
     mistaken,
     newest_entry,
+    only_messages,
     title_taken,
     too_large,
     way_back,
@@ -128,7 +129,16 @@ class LiveDocument(Readable):
                 schema=self._schema,
             )
 
-        source = Source(actor, origin, key, browser, seen, request=request, missing=missing(patch))
+        source = Source(
+            actor,
+            origin,
+            key,
+            browser,
+            seen,
+            request=request,
+            missing=missing(patch),
+            transient=only_messages(patch),
+        )
         try:
             return self._write(lambda wire: run_sized(patch.weight, make, wire), source)
         except InvalidPatch:
@@ -268,7 +278,7 @@ class LiveDocument(Readable):
             applied = make(wire)
             gone = source.missing(wire)
             # With a key it goes into the log, too: sent again it might have something to change.
-            if title is None and not applied.keys and (source.key is None or applied.messages):
+            if title is None and not applied.keys and (source.key is None or source.transient):
                 return Unchanged(applied.messages, gone)
             return self._submit(wire, applied, source, title, gone)
         except BaseException as error:

@@ -26,6 +26,7 @@ __all__ = [
     "keys_of",
     "mistaken",
     "newest_entry",
+    "only_messages",
     "title_taken",
     "too_large",
     "way_back",
@@ -44,6 +45,7 @@ class Source:
     :param restores: the revision that it brings back, for the log.
     :param request: fingerprint of the request, to know another one of the same key.
     :param missing: tells what its sender has to hear is gone.
+    :param transient: it is nothing but messages, which are relayed and never stored.
     """
 
     actor: str
@@ -55,6 +57,7 @@ class Source:
     restores: int | None = None
     request: str | None = None
     missing: Missing = lambda _wire: ()
+    transient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +160,12 @@ def keys_of(patch: Patch) -> set[Key]:
         elif isinstance(model_id, str) and isinstance(attr, str):
             found.add((model_id, attr))
     return found
+
+
+def only_messages(patch: Patch) -> bool:
+    """Whether a patch holds messages, and nothing else."""
+    kinds = {event.get("kind") for event in patch.events}
+    return kinds == {"MessageSent"}
 
 
 def title_taken(title: str) -> TitleTaken:

@@ -86,5 +86,9 @@ def test_a_backup_is_never_the_database_itself(tmp_path: Path) -> None:
             done = run_command(tmp_path, *backup, "--data-dir", str(data))
             assert done.returncode == 1
             assert "the database itself" in done.stderr
+        (tmp_path / "link").mkdir()
+        (tmp_path / "link" / file.name).symlink_to(file)
+        backup = ("db", "backup", "--force", str(data / f"{file.name}-wal"))
+        assert run_command(tmp_path, *backup, "--data-dir", str(tmp_path / "link")).returncode == 1
         made = requests.post(f"{server.url}/bokeh/doc/", json={"title": "line"}, timeout=20)
         assert made.status_code == 201

@@ -16,6 +16,7 @@ from support.server import RunningServer, running_server
 from support.writers import Client, client, make_document
 
 KEY = "1f0c"
+MESSAGE = {"kind": "MessageSent", "msg_type": "note", "msg_data": 1}
 
 
 @pytest.fixture
@@ -187,9 +188,10 @@ def test_what_changed_nothing_changes_nothing_when_sent_again(server: RunningSer
             ("PUT", f"/bokeh/doc/{docid}/content", {"doc": content}, "a"),
             ("POST", f"/bokeh/doc/{docid}/restore", {"revision": head}, "b"),
             ("POST", f"/bokeh/doc/{docid}/changes", {"events": set_gone()}, "c"),
+            ("POST", f"/bokeh/doc/{docid}/changes", {"events": [MESSAGE, *set_gone()]}, "d"),
         ]
         first = [send(http, each) for each in sent]
-        assert [status for status, _ in first] == [200] * 3
+        assert [status for status, _ in first] == [200] * 4
         back = {"type": "object", "name": "Slider", "id": "t", "attributes": {"start": 0, "end": 9}}
         others = [{"kind": "RootAdded", "model": back}, *set_value(77).events]
         assert http.change(docid, others)[0] == 200
