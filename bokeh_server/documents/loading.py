@@ -12,6 +12,7 @@ from bokeh_server.blocking import run_blocking, run_sized
 from bokeh_server.documents.saving import is_chunk
 from bokeh_server.errors import BadRequest, ServerFault, UnknownDocument
 from bokeh_server.protocol import Applied, WireDocument, parse_patch, unpack
+from bokeh_server.protocol.texts import as_stored
 from bokeh_server.storage import ChangeRecord, DocumentRecord, Snapshot, Store
 
 __all__ = [
@@ -150,7 +151,8 @@ def unknown_document(docid: str) -> UnknownDocument:
 
 def _apply_stored(wire: WireDocument, record: ChangeRecord) -> Applied:
     content, buffers = unpack(record.body, "a stored change")
-    return wire.apply(parse_patch(content, buffers), seq=record.seq)
+    with as_stored():
+        return wire.apply(parse_patch(content, buffers), seq=record.seq)
 
 
 def _read_snapshot(snapshot: Snapshot) -> WireDocument:

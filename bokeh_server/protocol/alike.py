@@ -113,7 +113,7 @@ def _keeps(old: GrowingArray, items: list[Any], array: Array | None) -> bool:
         return False
     if not items:
         return True if array is None else old.values.dtype == object
-    made = GrowingList(items).to_array()
+    made = GrowingList(items).to_array(old.values.dtype)
     kind = np.result_type(old.values.dtype, made.dtype).kind
     return kind == old.values.dtype.kind and _is_kept(items, made.dtype.kind)
 

@@ -20,6 +20,7 @@ from bokeh_server.protocol.arrays import (
     wire_item,
 )
 from bokeh_server.protocol.growing import Column, GrowingArray, GrowingList, Undo
+from bokeh_server.protocol.texts import is_stored
 
 __all__ = ["Columns", "column_lengths", "entries"]
 
@@ -109,9 +110,10 @@ class Columns:
             self._append_array(name, old, new, undo)
 
     def _append_array(self, name: str, old: Column, new: Column, undo: Undo) -> None:
-        array = new.values if isinstance(new, GrowingArray) else new.to_array()
+        beside = old.values.dtype if isinstance(old, GrowingArray) else None
+        array = new.values if isinstance(new, GrowingArray) else new.to_array(beside)
         if isinstance(old, GrowingList):
-            old = GrowingArray(old.to_array())
+            old = GrowingArray(old.to_array(array.dtype))
             self._set(name, old, undo)
         if array.ndim != 1 or old.values.ndim != 1:
             raise InvalidValue("only flat arrays can be streamed")
@@ -308,9 +310,13 @@ def _for_slice(column: GrowingArray, value: Any, count: int) -> Any:
 
 def _plain_items(values: Array) -> list[Any]:
     """Give the items of an array as wire values: what numpy has of them cannot be written."""
-    if values.ndim != 1:
+    if values.ndim != 1 and not is_stored():
         raise InvalidValue(f"an array of shape {list(values.shape)} does not fit into rows")
-    return [wire_item(each) for each in values.tolist()]
+    return [_wire_items(each) for each in values.tolist()]
+
+
+def _wire_items(item: Any) -> Any:
+    return [_wire_items(each) for each in item] if isinstance(item, list) else wire_item(item)
 
 
 def _is_number(value: Any) -> bool:

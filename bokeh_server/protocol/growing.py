@@ -16,10 +16,12 @@ from bokeh_server.protocol.arrays import (
     deflate,
     encode_array,
     has_dtype,
+    objects,
     plain,
     shown_dtype,
 )
 from bokeh_server.protocol.chunks import CHUNK_BYTES, CHUNK_ROWS, Cuts, Digests, Stretch
+from bokeh_server.protocol.texts import check_dtype, check_items, check_value
 
 __all__ = ["Column", "ColumnBytes", "GrowingArray", "GrowingList", "Undo", "to_array"]
 
@@ -27,8 +29,6 @@ __all__ = ["Column", "ColumnBytes", "GrowingArray", "GrowingList", "Undo", "to_a
 Undo: TypeAlias = list[Callable[[], None]]
 
 _SMALLEST = 64
-#: bytes of a column of text as numpy keeps it, every row as long as the longest.
-_MOST_TEXT = 256 * 1024 * 1024
 #: what integers of 64 bits are in browsers, where they fit.
 _NARROWED = {"int64": "int32", "uint64": "uint32"}
 
@@ -100,7 +100,7 @@ class GrowingArray:
         if new.dtype != dtype:
             shown, dtype = self.shown, np.result_type(dtype, new.dtype)
             self._shown = shown if shown in ("object", _NARROWED.get(dtype.name)) else None
-        _check_text(dtype, len(self) + len(new))
+        check_dtype(dtype, len(self) + len(new))
         room = self._owned and self._stop + len(new) <= len(self._array)
         if dtype != self._array.dtype or not room:
             self._move(dtype, len(self) + len(new))
@@ -151,6 +151,7 @@ class GrowingArray:
     def _assign(self, index: Any, value: Any, undo: Undo) -> None:
         values = self.values
         if values.dtype.kind == "U":
+            check_value(value, len(self))
             values = self._widen(np.asarray(value).astype("U").dtype, undo)
         old = values[index]
         if isinstance(old, np.ndarray):
@@ -168,7 +169,7 @@ class GrowingArray:
 
     def _widen(self, dtype: Any, undo: Undo) -> Array:
         wider = np.result_type(self._array.dtype, dtype)
-        _check_text(wider, len(self))
+        check_dtype(wider, len(self))
         if wider != self._array.dtype:
             self._remember(undo)
             self._move(wider, len(self))
@@ -257,12 +258,12 @@ class GrowingList:
         """Give its kept form as it is now; later changes do not change it."""
         return [each.frozen(undo) if type(each) is GrowingArray else each for each in self.wire()]
 
-    def to_array(self) -> Array:
-        """Give what numpy makes of it.
+    def to_array(self, beside: Any = None) -> Array:
+        """Give what numpy makes of it; see :func:`to_array`.
 
         :raises InvalidValue: numpy can make nothing of it.
         """
-        return to_array(self.wire())
+        return to_array(self.wire(), beside)
 
     def append(self, new: list[Any], undo: Undo) -> None:
         """Append, in time that depends on ``new`` alone."""
@@ -315,27 +316,18 @@ class GrowingList:
 Column: TypeAlias = GrowingArray | GrowingList
 
 
-def to_array(items: list[Any]) -> Array:
+def to_array(items: list[Any], beside: Any = None) -> Array:
     """Give what numpy makes of a list of wire values.
 
+    :param beside: the type of what it is joined to: texts become objects at once where that is one
+        of objects, and not rows of text on the way.
     :raises InvalidValue: it can make nothing of it.
     """
-    longest = max((len(each) for each in items if isinstance(each, str)), default=0)
-    _check_text(np.dtype(f"U{longest}"), len(items))
+    values = [plain(item) for item in items]
+    if beside == object and all(type(each) is str for each in values):  # noqa: E721 — a dtype
+        return objects(values)
+    check_items(values)
     try:
-        return np.asarray([plain(item) for item in items])
+        return np.asarray(values)
     except (TypeError, ValueError, OverflowError) as fault:
         raise InvalidValue(f"a list cannot become an array ({fault})") from None
-
-
-def _check_text(dtype: Any, rows: int) -> None:
-    """Refuse text of which numpy would make every row as long as the longest.
-
-    :raises InvalidValue: that would take too much memory.
-    """
-    size = dtype.itemsize * rows
-    if dtype.kind == "U" and size > _MOST_TEXT:
-        raise InvalidValue(
-            f"as an array of {rows:,} texts of {dtype.itemsize // 4:,} characters it would take"
-            f" {size:,} bytes; send the column as a list"
-        )

@@ -394,15 +394,3 @@ def test_what_may_unpack_to_much_weighs_much(kind: str) -> None:
     assert patch.weight > 1_000_000
     light = parse_patch(b'{"events":[]}', {"0": bytes(10)})
     assert light.weight == 23
-
-
-def test_text_that_would_take_all_memory() -> None:
-    """One long text in a column of many rows does not make every row as long."""
-    wire = make()
-    long = columns(x=["a"] * 200_000 + ["b" * 5_000_000])
-    wire.apply(Patch([data_changed(long)], {}))
-    before = said(wire)
-    text = {"type": "ndarray", "array": ["c"], "shape": [1], "dtype": "object", "order": "little"}
-    with pytest.raises(InvalidPatch, match="send the column as a list"):
-        wire.apply(Patch([streamed({"type": "map", "entries": [["x", text]]})], {}))
-    assert said(wire) == before
