@@ -43,12 +43,13 @@ export class Crossing {
     this._now = now
     this._pressed = null  // since when a pointer is down
     this._edited = new Map()
+    this._in_whole = new Set()  // keys of which a person's last edit set all
     this.start(0)
   }
 
   // The document was pulled: it is as change `seq` left it. What is held stays as it is now.
   start(seq) {
-    const held = [...this._edited].filter(([key]) => this._is_dragged(key))
+    const held = [...this._edited].filter(([key]) => this._is_dragged(key) && this._in_whole.has(key))
     this.seen = seq
     this._unsent = new Map()   // key -> {whole, seen}: edits that wait in the outbox
     this._sent = new Map()     // id of a message -> the keys in it
@@ -56,6 +57,7 @@ export class Crossing {
     // key -> number of the last answered edit, where it set all
     this._own = new Map(held.map(([key]) => [key, seq]))
     this._edited = new Map(held)  // key -> when a person last did it
+    this._kept = new Set(held.map(([key]) => key))  // held since before the pull
     this._waiting = []         // {seq, event, buffers} of what others did
   }
 
@@ -69,6 +71,8 @@ export class Crossing {
     const before = this._unsent.get(key)
     this._unsent.set(key, {whole: before?.whole !== false && whole, seen: before?.seen ?? this._shown()})
     this._edited.set(key, this._now())
+    this._in_whole[whole ? "add" : "delete"](key)
+    this._kept.delete(key)
   }
 
   // All that waited was sent, in one message.
@@ -108,6 +112,9 @@ export class Crossing {
     const shown = []
     for (const event of events) {
       const key = key_of(event)
+      if (this._kept.has(key) && is_whole(event) && brings_models(event)) {
+        this._let_go(key)  // to pull again would only keep it once more
+      }
       const fate = key == null ? "show" : this._fate(key, seq, event)
       if (fate !== "show" && brings_models(event)) {
         return null
@@ -161,6 +168,12 @@ export class Crossing {
     }
     const fresh = this._is_dragged(key) || this._now() - this._edited.get(key) < HOLD
     return own != null && fresh ? "wait" : "show"
+  }
+
+  _let_go(key) {
+    this._kept.delete(key)
+    this._own.delete(key)
+    this._waiting = this._waiting.filter((each) => key_of(each.event) !== key)
   }
 
   _is_dragged(key) {

@@ -134,3 +134,33 @@ def test_the_simulated_rules_are_those_of_the_page(browser: Browser) -> None:
     for steps, theirs, ours in zip(traces, found, expected, strict=True):
         for step, their, our in zip(steps, theirs, ours, strict=True):
             assert their == our, (step, steps[: steps.index(step) + 1])
+
+
+def test_what_is_held_does_not_make_a_page_pull_for_ever() -> None:
+    """After a pull a held value stays, until somebody sets it to what brings models: that is shown.
+
+    To pull again would hold it once more, and so on as long as the pointer is down.
+    """
+    rules = Rules(lambda: 1.0)
+    rules.press(True)
+    rules.edited("m value", True)
+    rules.sent("a")
+    rules.answered("a", 5)
+    plain = {"kind": "ModelChanged", "model": {"id": "m"}, "attr": "value", "new": 3}
+    bringing = {**plain, "new": {"type": "object", "name": "Div", "id": "n"}}
+    assert rules.incoming(6, [bringing], {}) is None
+    rules.start(6)
+    assert rules.incoming(7, [plain], {}) == []
+    assert rules.incoming(8, [bringing], {}) == [bringing]
+    assert rules.incoming(9, [bringing], {}) == [bringing]
+    assert rules.due() == []
+
+
+def test_rows_that_a_pointer_made_do_not_wait_after_a_pull() -> None:
+    """Only a value that was set as a whole is held: rows of others go on as they come."""
+    rules = Rules(lambda: 1.0)
+    rules.press(True)
+    rules.edited("m data", False)
+    rules.start(5)
+    rows = {"kind": "ColumnsStreamed", "model": {"id": "m"}, "attr": "data", "data": {}}
+    assert rules.incoming(6, [rows], {}) == [rows]

@@ -66,16 +66,19 @@ class Rules:
         self._now = now
         self._pressed: float | None = None
         self._edited: dict[str, float] = {}
+        self._in_whole: set[str] = set()
         self.start(0)
 
     def start(self, seq: float) -> None:
         """The document was pulled; what is held stays as it is now."""
         held = {key: at for key, at in self._edited.items() if self._is_dragged(key)}
+        held = {key: at for key, at in held.items() if key in self._in_whole}
         self.seen = seq
         self._unsent: dict[str, _Edit] = {}
         self._sent: dict[str, dict[str, _Edit]] = {}
         self._own: dict[str, float] = dict.fromkeys(held, seq)
         self._edited = held
+        self._kept = set(held)
         self._waiting: list[Waiting] = []
 
     def press(self, is_held: bool) -> None:
@@ -92,6 +95,8 @@ class Rules:
             _Edit(before.whole and whole, before.seen) if before else _Edit(whole, self._shown())
         )
         self._edited[key] = self._now()
+        (self._in_whole.add if whole else self._in_whole.discard)(key)
+        self._kept.discard(key)
 
     def sent(self, message_id: str) -> float:
         """All edits were sent; what they had seen."""
@@ -114,6 +119,8 @@ class Rules:
         shown = []
         for event in events:
             key = key_of(event)
+            if key in self._kept and is_whole(event) and brings_models(event):
+                self._let_go(key)
             fate = "show" if key is None else self._fate(key, seq, event)
             if fate != "show" and brings_models(event):
                 return None
@@ -163,6 +170,11 @@ class Rules:
             return "show"
         is_fresh = self._now() - self._edited[key] < HOLD
         return "wait" if is_fresh or self._is_dragged(key) else "show"
+
+    def _let_go(self, key: str) -> None:
+        self._kept.discard(key)
+        self._own.pop(key, None)
+        self._waiting = [one for one in self._waiting if key_of(one.event) != key]
 
     def _is_dragged(self, key: str) -> bool:
         return self._pressed is not None and self._edited.get(key, -1.0) >= self._pressed
