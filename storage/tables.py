@@ -9,6 +9,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     String,
@@ -25,11 +26,15 @@ __all__ = [
     "Blob",
     "Change",
     "Document",
+    "Event",
     "Grant",
+    "Handover",
     "Invitation",
+    "Link",
     "Login",
     "Part",
     "Snapshot",
+    "Thumbnail",
     "Token",
     "User",
 ]
@@ -59,6 +64,7 @@ class User(Base):
 
     Without a ``password``, and since they were ``disabled``, nobody can log in as them.
     ``rank`` is ``admin`` for who looks after the server.
+    ``most_documents`` and ``most_bytes`` go before the limits of the settings.
     """
 
     __tablename__ = "user"
@@ -69,6 +75,8 @@ class User(Base):
     password: Mapped[str | None] = mapped_column(String(255))
     disabled: Mapped[datetime | None]
     rank: Mapped[str | None] = mapped_column(String(16))
+    most_documents: Mapped[int | None]
+    most_bytes: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Login(Base):
@@ -109,10 +117,51 @@ class Invitation(Base):
     expires: Mapped[datetime]
 
 
+class Handover(Base):
+    """One login in the making, between a script and a browser, by the SHA-256 of a secret.
+
+    ``kind`` is ``browser`` where a script logs a browser in, ``script`` where it is the other way;
+    then ``code`` is what both of them show, and ``user_id`` is there once somebody has agreed.
+    """
+
+    __tablename__ = "handover"
+
+    digest: Mapped[bytes] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16))
+    code: Mapped[str | None] = mapped_column(String(16), unique=True)
+    user_id: Mapped[int | None] = mapped_column(
+        ForeignKey("user.id", ondelete="CASCADE"), index=True
+    )
+    title: Mapped[str] = mapped_column(String(255))
+    created: Mapped[datetime]
+    expires: Mapped[datetime]
+
+
+class Event(Base):
+    """What somebody did; it outlives the documents and people that it tells of.
+
+    ``via`` is what they were known by. ``owner`` is who owned the document then, and may read it.
+    """
+
+    __tablename__ = "event"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    at: Mapped[datetime] = mapped_column(index=True)
+    actor: Mapped[str] = mapped_column(String(255), index=True)
+    via: Mapped[str] = mapped_column(String(64))
+    address: Mapped[str] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(32))
+    docid: Mapped[str | None] = mapped_column(String(64), index=True)
+    owner: Mapped[str | None] = mapped_column(String(255), index=True)
+    title: Mapped[str | None] = mapped_column(String(255))
+    detail: Mapped[str | None] = mapped_column(String(1024))
+
+
 class Document(Base):
     """A stored document; its content is in its snapshot and changes.
 
     ``seq`` is the number of its last change, ``snapshot_seq`` that of the newest snapshot.
+    ``sites`` are the origins whose pages may embed it; without any, every page may.
     """
 
     __tablename__ = "document"
@@ -127,6 +176,7 @@ class Document(Base):
     plots: Mapped[int]
     created: Mapped[datetime]
     changed: Mapped[datetime]
+    sites: Mapped[str | None] = mapped_column(String(2048))
 
 
 class Grant(Base):
@@ -142,6 +192,44 @@ class Grant(Base):
     )
     role: Mapped[str] = mapped_column(String(16))
     created: Mapped[datetime]
+
+
+class Link(Base):
+    """Lets whoever has its secret use one document, by the SHA-256 of it.
+
+    ``kind`` is ``link`` for people, who follow it, and ``key`` for scripts, which send it.
+    With a ``revision`` it shows that one alone.
+    """
+
+    __tablename__ = "link"
+
+    id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    digest: Mapped[bytes] = mapped_column(unique=True)
+    docid: Mapped[str] = mapped_column(
+        String(64), ForeignKey("document.id", ondelete="CASCADE"), index=True
+    )
+    kind: Mapped[str] = mapped_column(String(16))
+    title: Mapped[str] = mapped_column(String(255))
+    role: Mapped[str] = mapped_column(String(16))
+    revision: Mapped[int | None] = mapped_column(BigInteger)
+    creator: Mapped[str] = mapped_column(String(255))
+    created: Mapped[datetime]
+    used: Mapped[datetime | None]
+    expires: Mapped[datetime | None]
+
+
+class Thumbnail(Base):
+    """A picture of a document as it was after change ``seq``, drawn in its author's browser."""
+
+    __tablename__ = "thumbnail"
+
+    docid: Mapped[str] = mapped_column(
+        String(64), ForeignKey("document.id", ondelete="CASCADE"), primary_key=True
+    )
+    seq: Mapped[int] = mapped_column(BigInteger)
+    mimetype: Mapped[str] = mapped_column(String(32))
+    body: Mapped[bytes]
+    made: Mapped[datetime]
 
 
 class Change(Base):

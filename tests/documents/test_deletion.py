@@ -9,17 +9,18 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, insert, select
 
 from bokeh_server.documents import Engine, Limits, LiveDocument
 from bokeh_server.errors import BokehServerError, UnknownDocument
 from bokeh_server.protocol import Patch
 from bokeh_server.storage import Store
-from bokeh_server.storage.tables import Base
+from bokeh_server.storage.tables import Base, Link, Thumbnail
+from bokeh_server.storage.types import utc_now
 from support.documents import TestFollower, doc_json, run_together, set_value, stream
 
-#: what outlives documents: people.
-LASTING = {"user", "login", "token", "invitation"}
+#: what outlives documents: people, and what they did.
+LASTING = {"user", "login", "token", "invitation", "handover", "event"}
 
 
 def rows(store: Store, docid: str) -> dict[str, int]:
@@ -60,7 +61,19 @@ def well_used(engine: Engine, title: str, mark: bytes = b"") -> LiveDocument:
     live.apply(array(mark + secrets.token_bytes(300_000)), actor="ada")
     live.snapshot()
     live.apply(set_value(mark.decode(), "title"), actor="ada")
+    _surround(engine._store, live.docid)
     return live
+
+
+def _surround(store: Store, docid: str) -> None:
+    """Give a document a link and a picture."""
+    secret, now = secrets.token_bytes(32), utc_now()
+    link = {"id": secret.hex()[:16], "digest": secret, "docid": docid, "kind": "link"}
+    right = {"title": "review", "role": "viewer", "creator": "ada", "created": now}
+    picture = {"docid": docid, "seq": 1, "mimetype": "image/png", "body": b"picture", "made": now}
+    with store.database.write("test") as connection:
+        connection.execute(insert(Link).values(**link, **right))
+        connection.execute(insert(Thumbnail).values(**picture))
 
 
 def test_no_row_is_left(store: Store) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 
 from sqlalchemy import Connection
 
-from support.history import r0001, r0002, r0003
+from support.history import r0001, r0002, r0003, r0004
 from support.history.kept import Kept
 
 __all__ = ["FILLERS", "Kept"]
@@ -20,4 +20,5 @@ FILLERS: Mapping[str, Callable[[Connection], list[Kept]]] = {
     "0001": r0001.fill,
     "0002": r0002.fill,
     "0003": r0003.fill,
+    "0004": r0004.fill,
 }
