@@ -17,6 +17,7 @@ from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
 from bokeh_server.blueprint.tickets import asks_for, is_public
 from bokeh_server.errors import BadRequest
+from bokeh_server.sites import Sites
 
 __all__ = [
     "embedded_url",
@@ -84,15 +85,15 @@ def _query(arguments: dict[str, str]) -> str:
     return urlencode(arguments | flat | ({} if revision is None else {"revision": str(revision)}))
 
 
-def frame_ancestors() -> str:
-    """Who may frame the page: anybody where one only looks, else those who may connect."""
+def frame_ancestors(sites: Sites = None) -> str:
+    """Who may frame the page: where one only looks these sites, else those who may connect."""
     if is_public():
-        return "*"
+        return "*" if sites is None else " ".join(["'self'", *sites])
     allowed = current_state().settings.allow_websocket_origin
     return " ".join(["'self'", *(host for host in allowed if ";" not in host)])
 
 
-def shell_headers(docid: str) -> dict[str, str]:
+def shell_headers(docid: str, sites: Sites) -> dict[str, str]:
     """What the page around a frame may do: our scripts, and one frame that can go nowhere else."""
     own = "'self'"
     policy = {
@@ -102,7 +103,7 @@ def shell_headers(docid: str) -> dict[str, str]:
         **dict.fromkeys(("object-src", "base-uri"), "'none'"),
         "form-action": own,
         "require-trusted-types-for": "'script'",
-        "frame-ancestors": frame_ancestors(),
+        "frame-ancestors": frame_ancestors(sites),
     }
     return {"Content-Security-Policy": _directives(policy)}
 

@@ -166,9 +166,10 @@ def _show(docid: str, key: str | None) -> Response:
     document = asked(docid)
     if current_state().settings.multi_user:
         holder = _Holder("shell.js", frame=frame_url(docid, key), embedded=is_embedded())
-        return _answer(_document_page(identity, document, key, holder), shell_headers(docid))
+        page = _document_page(identity, document, key, holder)
+        return _answer(page, shell_headers(docid, identity.sites))
     page = _document_page(identity, document, key, _Holder("page.js", bundles=links().bundles))
-    return _page(page, _PLOT_POLICY + frame_ancestors())
+    return _page(page, _PLOT_POLICY + frame_ancestors(identity.sites))
 
 
 @dataclass(frozen=True, slots=True)
