@@ -5,7 +5,7 @@ Only digests are kept, so that who reads the database cannot log in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import delete, insert, or_, select, update
 
 from bokeh_server.errors import NotFound
+from bokeh_server.storage.batches import batched
 from bokeh_server.storage.database import Database
 from bokeh_server.storage.tables import Invitation, Login, Token, User
 from bokeh_server.storage.types import utc_now
@@ -174,6 +175,21 @@ class CredentialStore:
         query = update(Token).where(Token.id == record.id)
         with self._database.write("note a token") as connection:
             connection.execute(query.values(used=utc_now()))
+
+    # --- both ----------------------------------------------------------------------------
+
+    def good(self, digests: Collection[bytes]) -> set[bytes]:
+        """Those of these digests that are of logins and tokens which are good."""
+        now = utc_now()
+        found: set[bytes] = set()
+        ends = or_(Token.expires.is_(None), Token.expires > now)
+        login = select(Login.digest).join(User).where(Login.expires > now, _ENABLED)
+        token = select(Token.digest).join(User).where(ends, _ENABLED)
+        with self._database.read("look up logins and tokens") as connection:
+            for some in batched(digests):
+                found.update(connection.scalars(login.where(Login.digest.in_(some))))
+                found.update(connection.scalars(token.where(Token.digest.in_(some))))
+        return found
 
     # --- invitations ---------------------------------------------------------------------
 
