@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from flask import Flask
 
@@ -12,6 +13,9 @@ from bokeh_server.blueprint import routes
 from bokeh_server.blueprint.state import EXTENSION, State
 from bokeh_server.config import Settings
 from bokeh_server.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from bokeh_server.apps import Loadable
 
 __all__ = ["BokehServer"]
 
@@ -45,6 +49,7 @@ class BokehServer:
         self._find_user = current_user
         self._overrides = {"url_prefix": url_prefix, **overrides}
         self._states: weakref.WeakSet[State] = weakref.WeakSet()
+        self._app: weakref.ref[Flask] | None = None
         if app is not None:
             self.init_app(app)
 
@@ -65,7 +70,44 @@ class BokehServer:
         state = State(settings, self._find_user)
         app.extensions[EXTENSION] = state
         self._states.add(state)
+        self._app = weakref.ref(app) if len(self._states) == 1 else None
         weakref.finalize(app, state.close)
+
+    def add_application(
+        self,
+        path: str,
+        application: Loadable,
+        *,
+        app: Flask | None = None,
+        argv: Sequence[str] = (),
+    ) -> None:
+        """Serve an application, as ``bokeh serve`` does.
+
+        :param path: its address, such as ``"/sliders"``, under the prefix.
+        :param application: a script, folder or notebook; a function of a document;
+            or an ``Application`` of Bokeh's.
+        :param app: the Flask app, where this extension is that of several.
+        :param argv: what a script finds in ``sys.argv[1:]``.
+        :raises ConfigurationError: it cannot be loaded, the address is taken, or the app has
+            begun to answer requests.
+        """
+        from bokeh_server.apps import application_of, normal_path
+        from bokeh_server.blueprint.app_routes import make_app_blueprint
+
+        found = app or (self._app() if self._app is not None else None)
+        attempted = f"serve an application at {path!r}"
+        if found is None:
+            why = "this extension has no app yet, or several"
+            raise ConfigurationError(attempted, why, "Call init_app first, and give app=")
+        state: State = found.extensions[EXTENSION]
+        place = normal_path(path)
+        if place in state.added:
+            raise ConfigurationError(attempted, "there is one already", "Use another address")
+        loaded = application_of(application, argv)
+        name = f"{routes.NAME}_application_{len(state.added)}"
+        blueprint = make_app_blueprint(name, place, lambda each: routes.surround(found, each))
+        found.register_blueprint(blueprint, url_prefix=state.settings.url_prefix or None)
+        state.added[place] = loaded
 
     def close(self) -> None:
         """Close every app's sockets and database; safe to repeat."""

@@ -1,0 +1,47 @@
+"""The routes of one application; each has a blueprint of its own, added when it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from flask import Blueprint
+
+from bokeh_server.blueprint.sock import Sock
+from bokeh_server.blueprint.state import current_state
+
+__all__ = ["make_app_blueprint"]
+
+
+def make_app_blueprint(name: str, path: str, surround: Callable[[Blueprint], None]) -> Blueprint:
+    """The blueprint of an application.
+
+    :param path: its address.
+    :param surround: adds what is around every request of ours.
+    """
+    from bokeh_server.blueprint import app_pages, app_sockets, app_static
+
+    blueprint = Blueprint(name, __name__)
+    root = "" if path == "/" else path
+    add = blueprint.add_url_rule
+    add(root or "/", "page", partial(app_pages.show_page, path), methods=["GET"])
+    if root:
+        # Templates of applications have relative addresses, so that none leads to the other.
+        add(f"{root}/", "page_slash", partial(app_pages.show_page, path), methods=["GET"])
+    add(f"{root}/metadata", "metadata", partial(app_pages.show_metadata, path), methods=["GET"])
+    autoload = partial(app_pages.show_autoload, path)
+    add(
+        f"{root}/autoload.js",
+        "autoload",
+        autoload,
+        methods=["GET", "OPTIONS"],
+        provide_automatic_options=False,
+    )
+    send = partial(app_static.send_of_application, path)
+    add(f"{root}/static/<path:file>", "static_file", send, methods=["GET"])
+    sock = Sock(lambda: current_state().sockets)
+    sock.route(f"{root}/ws", bp=blueprint, endpoint="socket")(
+        lambda upgrade: app_sockets.open_socket(upgrade, path)
+    )
+    surround(blueprint)
+    return blueprint
