@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import urlparse
-
-from bokeh.core.templates import AUTOLOAD_JS
-from bokeh.core.types import ID
-from bokeh.embed.bundle import Script, bundle_for_objs_and_resources
-from bokeh.embed.elements import script_for_render_items
-from bokeh.embed.server import server_html_page_for_session
-from bokeh.embed.util import RenderItem
-from bokeh.resources import Resources
 from flask import Response, jsonify, request
 
-from bokeh_server.blueprint.app_requests import Opened, application_at, open_session
-from bokeh_server.blueprint.app_static import versioned
+from bokeh_server.apps import Embedding
+from bokeh_server.blueprint.app_requests import app_request, asked_session
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.frames import frame_ancestors
+from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
 from bokeh_server.errors import BadRequest
 from bokeh_server.sockets.origin import check_origin
@@ -27,75 +18,43 @@ __all__ = ["show_autoload", "show_metadata", "show_page"]
 
 def show_page(path: str) -> Response:
     """The page of an application: a session is made for it, if it asks for none."""
-    application = application_at(path)
-    opened = open_session(application)
-    html = opened.session.with_document_locked(_page, opened)
+    host = current_state().applications
+    html = host.page(path, app_request(), asked_session(), _bokehjs())
     answer = Response(html, mimetype="text/html")
     answer.headers["Content-Security-Policy"] = f"frame-ancestors {frame_ancestors()}"
     return answer
 
 
-def _page(opened: Opened) -> str:
-    document = opened.document
-    html: str = server_html_page_for_session(
-        opened,  # type: ignore[arg-type]
-        resources=_resources(None),
-        title=document.title,
-        template=document.template,
-        template_variables=document.template_variables,
-    )
-    return html
-
-
-def _resources(server: str | None) -> Resources:
-    """Where a page finds BokehJS and the extensions.
-
-    :param server: scheme and host, for pages of other sites.
-    """
-    root = f"{server or ''}{links().root}/bokeh/"
-    return Resources(mode="server", root_url=root, path_versioner=versioned)
+def _bokehjs() -> str:
+    return f"{links().root}/bokeh/"
 
 
 def show_metadata(path: str) -> Response:
-    """What the application's author wants to be known of it; makes no session."""
-    data: Any = application_at(path).application.metadata
-    return jsonify(url=path, data=(data() if callable(data) else data) or {})
+    """What the application's author wants to be known of it."""
+    return jsonify(url=path, data=current_state().applications.metadata(path))
 
 
 def show_autoload(path: str) -> Response:
     """A script that shows an application where it stands, in a page of any site."""
     if request.method == "OPTIONS":
         return _shared(Response(status=200))
-    element = request.args.get("bokeh-autoload-element")
-    if not element:
-        raise BadRequest("embed an application", "No bokeh-autoload-element query parameter")
-    opened = open_session(application_at(path))
-    answer = Response(_script(opened, element), content_type="application/javascript")
+    host, embedding = current_state().applications, _embedding()
+    script = host.script(path, app_request(), asked_session(), _bokehjs(), embedding)
+    answer = Response(script, content_type="application/javascript")
     answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return _shared(answer)
 
 
-def _script(opened: Opened, element: str) -> str:
-    absolute = request.args.get("bokeh-absolute-url")
-    wants_resources = request.args.get("resources", "default") != "none"
-    resources = _resources(_server_of(absolute)) if wants_resources else None
-    bundle = bundle_for_objs_and_resources(None, resources)
-    item = RenderItem(token=opened.token, elementid=ID(element), use_for_title=False)
-    app_path = request.args.get("bokeh-app-path", "/")
-    bundle.add(
-        Script(script_for_render_items({}, [item], app_path=app_path, absolute_url=absolute))
+def _embedding() -> Embedding:
+    element = request.args.get("bokeh-autoload-element")
+    if not element:
+        raise BadRequest("embed an application", "No bokeh-autoload-element query parameter")
+    return Embedding(
+        element,
+        app_path=request.args.get("bokeh-app-path", "/"),
+        absolute_url=request.args.get("bokeh-absolute-url"),
+        with_resources=request.args.get("resources", "default") != "none",
     )
-    script: str = AUTOLOAD_JS.render(bundle=bundle, elementid=element)
-    return script
-
-
-def _server_of(url: str | None) -> str | None:
-    if not url:
-        return None
-    parsed = urlparse(url)
-    if parsed.scheme not in ("http", "https") or not parsed.netloc:
-        raise BadRequest("embed an application", "bokeh-absolute-url is no address of a server")
-    return f"{parsed.scheme}://{parsed.netloc}"
 
 
 def _shared(answer: Response) -> Response:

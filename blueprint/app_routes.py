@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from flask import Blueprint
@@ -10,10 +10,27 @@ from flask import Blueprint
 from bokeh_server.blueprint.sock import Sock
 from bokeh_server.blueprint.state import current_state
 
-__all__ = ["make_app_blueprint"]
+#: adds what is around every request of ours.
+Surround = Callable[[Blueprint], None]
+
+__all__ = ["make_app_blueprint", "make_assets_blueprint"]
 
 
-def make_app_blueprint(name: str, path: str, surround: Callable[[Blueprint], None]) -> Blueprint:
+def make_assets_blueprint(name: str, roots: Iterable[str], surround: Surround) -> Blueprint:
+    """The blueprint of what the pages of all applications load.
+
+    :param roots: the folders under which BokehJS is found.
+    """
+    from bokeh_server.blueprint import app_static
+
+    blueprint = Blueprint(name, __name__)
+    for root in roots:
+        app_static.add_routes(blueprint, root)
+    surround(blueprint)
+    return blueprint
+
+
+def make_app_blueprint(name: str, path: str, surround: Surround) -> Blueprint:
     """The blueprint of an application.
 
     :param path: its address.

@@ -2,52 +2,34 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
+from functools import partial
 from pathlib import Path
 
-import bokeh
 from bokeh.embed.bundle import extension_dirs
 from flask import Blueprint, Response, request, send_from_directory
 from werkzeug.exceptions import NotFound
 
-from bokeh_server.blueprint.app_requests import application_at
+from bokeh_server.apps import bokehjs_folder
+from bokeh_server.blueprint.state import current_state
 
-__all__ = ["add_routes", "send_of_application", "versioned"]
+__all__ = ["add_routes", "send_of_application"]
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
-def add_routes(blueprint: Blueprint) -> None:
-    """Add the routes of this module."""
-    for root in ("/bokeh/static/", "/static/"):
-        name = "bokeh_static" if root == "/static/" else "app_assets"
-        for part in ("js", "css"):
-            blueprint.add_url_rule(
-                f"{root}{part}/<path:file>", f"{name}_{part}", functools.partial(_bokehjs, part)
-            )
-        blueprint.add_url_rule(
-            f"{root}extensions/<name>/<path:file>", f"{name}_extension", _extension
-        )
+def add_routes(blueprint: Blueprint, root: str) -> None:
+    """Add the routes of BokehJS.
 
-
-@functools.cache
-def _folder() -> Path:
-    return Path(bokeh.__file__).parent / "server" / "static"
-
-
-@functools.cache
-def versioned(path: str) -> str:
-    """The path of a file of BokehJS with a word that changes when the file does."""
-    try:
-        data = (_folder() / path).read_bytes()
-    except OSError:
-        return path
-    return f"{path}?v={hashlib.sha256(data).hexdigest()[:32]}"
+    :param root: the folder under which it is found, such as ``/static``.
+    """
+    add, name = blueprint.add_url_rule, root.strip("/").replace("/", "_")
+    for part in ("js", "css"):
+        add(f"{root}/{part}/<path:file>", f"{name}_{part}", partial(_bokehjs, part))
+    add(f"{root}/extensions/<name>/<path:file>", f"{name}_extension", _extension)
 
 
 def _bokehjs(part: str, file: str) -> Response:
-    return _send(_folder() / part, file)
+    return _send(bokehjs_folder() / part, file)
 
 
 def _extension(name: str, file: str) -> Response:
@@ -59,16 +41,15 @@ def _extension(name: str, file: str) -> Response:
 
 def send_of_application(path: str, file: str) -> Response:
     """A file of an application's folder ``static``, or of BokehJS where it has none."""
-    own = application_at(path).application.static_path
+    own = current_state().applications.static_folder(path)
     if own is not None and (path != "/" or (Path(own) / file).is_file()):
         return _send(Path(own), file)
-    return _send(_folder(), file)
+    return _send(bokehjs_folder(), file)
 
 
 def _send(folder: Path, file: str) -> Response:
-    answer = send_from_directory(folder, file, conditional=True, max_age=None)
-    kept = "v" in request.args
-    answer.headers["Cache-Control"] = _FOR_EVER if kept else "no-cache"
+    answer = send_from_directory(folder, file, conditional=True)
+    answer.headers["Cache-Control"] = _FOR_EVER if "v" in request.args else "no-cache"
     answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     answer.headers["Access-Control-Allow-Origin"] = "*"
     return answer

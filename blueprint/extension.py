@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from flask import Flask
+from flask import Blueprint, Flask
 
 from bokeh_server.blueprint import routes
 from bokeh_server.blueprint.state import EXTENSION, State
@@ -92,7 +92,6 @@ class BokehServer:
             begun to answer requests.
         """
         from bokeh_server.apps import application_of, normal_path
-        from bokeh_server.blueprint.app_routes import make_app_blueprint
 
         found = app or (self._app() if self._app is not None else None)
         attempted = f"serve an application at {path!r}"
@@ -104,15 +103,30 @@ class BokehServer:
         if place in state.added:
             raise ConfigurationError(attempted, "there is one already", "Use another address")
         loaded = application_of(application, argv)
-        name = f"{routes.NAME}_application_{len(state.added)}"
-        blueprint = make_app_blueprint(name, place, lambda each: routes.surround(found, each))
-        found.register_blueprint(blueprint, url_prefix=state.settings.url_prefix or None)
+        _add_routes(found, state, place)
         state.added[place] = loaded
 
     def close(self) -> None:
         """Close every app's sockets and database; safe to repeat."""
         for state in list(self._states):
             state.close()
+
+
+def _add_routes(app: Flask, state: State, path: str) -> None:
+    from bokeh_server.blueprint.app_routes import make_app_blueprint, make_assets_blueprint
+
+    def surround(blueprint: Blueprint) -> None:
+        routes.surround(app, blueprint)
+
+    prefix = state.settings.url_prefix
+    if not state.added:
+        # As `bokeh serve` has it, unless the app has files of its own there.
+        own = () if app.has_static_folder and not prefix else ("/static",)
+        roots = ("/bokeh/static", *own)
+        assets = make_assets_blueprint(f"{routes.NAME}_applications", roots, surround)
+        app.register_blueprint(assets, url_prefix=prefix or None)
+    name = f"{routes.NAME}_application_{len(state.added)}"
+    app.register_blueprint(make_app_blueprint(name, path, surround), url_prefix=prefix or None)
 
 
 def _check_people(settings: Settings, find_user: Callable[[], str | None] | None) -> None:

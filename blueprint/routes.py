@@ -19,7 +19,6 @@ from bokeh_server.blueprint import (
     api_models,
     api_sharing,
     api_users,
-    app_static,
     embed,
     failures,
     form_pages,
@@ -49,7 +48,6 @@ _ROOMS = (
     api_models,
     embed,
     static_files,
-    app_static,
     live_sockets,
     pages,
 )

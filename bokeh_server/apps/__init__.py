@@ -14,6 +14,8 @@ from bokeh_server.apps.loading import (
     expand,
     normal_path,
 )
+from bokeh_server.apps.opening import Asked
+from bokeh_server.apps.rendering import Embedding, bokehjs_folder
 from bokeh_server.apps.requests import AppRequest, Filters, payload_of
 from bokeh_server.apps.running import Lifetimes, RunningApplication
 from bokeh_server.apps.session import AppSession
@@ -23,6 +25,8 @@ __all__ = [
     "AppHost",
     "AppRequest",
     "AppSession",
+    "Asked",
+    "Embedding",
     "Filters",
     "HostOptions",
     "Lifetimes",
@@ -32,6 +36,7 @@ __all__ = [
     "Tokens",
     "application_of",
     "applications_of",
+    "bokehjs_folder",
     "expand",
     "normal_path",
     "payload_of",
