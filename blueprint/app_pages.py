@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response, jsonify, request
 
 from bokeh_server.apps import Embedding
+from bokeh_server.blueprint.app_index import demand_application
 from bokeh_server.blueprint.app_requests import app_request, asked_session
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.frames import frame_ancestors
@@ -18,6 +19,7 @@ __all__ = ["show_autoload", "show_metadata", "show_page"]
 
 def show_page(path: str) -> Response:
     """The page of an application: a session is made for it, if it asks for none."""
+    demand_application(path)
     host = current_state().applications
     html = host.page(path, app_request(), asked_session(), _bokehjs())
     answer = Response(html, mimetype="text/html")
@@ -31,6 +33,7 @@ def _bokehjs() -> str:
 
 def show_metadata(path: str) -> Response:
     """What the application's author wants to be known of it."""
+    demand_application(path)
     return jsonify(url=path, data=current_state().applications.metadata(path))
 
 
@@ -38,6 +41,7 @@ def show_autoload(path: str) -> Response:
     """A script that shows an application where it stands, in a page of any site."""
     if request.method == "OPTIONS":
         return _shared(Response(status=200))
+    demand_application(path)
     host, embedding = current_state().applications, _embedding()
     script = host.script(path, app_request(), asked_session(), _bokehjs(), embedding)
     answer = Response(script, content_type="application/javascript")

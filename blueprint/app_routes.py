@@ -41,10 +41,10 @@ def make_app_blueprint(name: str, path: str, surround: Surround) -> Blueprint:
     blueprint = Blueprint(name, __name__)
     root = "" if path == "/" else path
     add = blueprint.add_url_rule
-    add(root or "/", "page", partial(app_pages.show_page, path), methods=["GET"])
-    if root:
+    if root:  # what stands at / is decided there
         # Templates of applications have relative addresses, so that none leads to the other.
-        add(f"{root}/", "page_slash", partial(app_pages.show_page, path), methods=["GET"])
+        for end, endpoint in (("", "page"), ("/", "page_slash")):
+            add(f"{root}{end}", endpoint, partial(app_pages.show_page, path), methods=["GET"])
     add(f"{root}/metadata", "metadata", partial(app_pages.show_metadata, path), methods=["GET"])
     autoload = partial(app_pages.show_autoload, path)
     add(

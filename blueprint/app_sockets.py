@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Response
 
+from bokeh_server.blueprint.app_index import demand_application
 from bokeh_server.blueprint.app_requests import app_request
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.sock import Upgrade
@@ -17,6 +18,7 @@ __all__ = ["open_socket"]
 def open_socket(upgrade: Upgrade, path: str) -> Response:
     """Connect to the session that the request's token names; it is made when there is none."""
     _check_origin(upgrade)
+    demand_application(path)
     token, script = upgrade.handshake.token, upgrade.handshake.origin is None
     if token is None:
         why = "the request has no token in Sec-WebSocket-Protocol"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Flask
@@ -80,6 +80,7 @@ class BokehServer:
         *,
         app: Flask | None = None,
         argv: Sequence[str] = (),
+        users: Iterable[str] | None = None,
     ) -> None:
         """Serve an application, as ``bokeh serve`` does.
 
@@ -88,6 +89,7 @@ class BokehServer:
             or an ``Application`` of Bokeh's.
         :param app: the Flask app, where this extension is that of several.
         :param argv: what a script finds in ``sys.argv[1:]``.
+        :param users: with ``multi_user``: the names of those who may use it.
         :raises ConfigurationError: it cannot be loaded, the address is taken, or the app has
             begun to answer requests.
         """
@@ -105,6 +107,7 @@ class BokehServer:
         loaded = application_of(application, argv)
         _add_routes(found, state, place)
         state.added[place] = loaded
+        state.audiences[place] = None if users is None else frozenset(map(str.lower, users))
 
     def close(self) -> None:
         """Close every app's sockets and database; safe to repeat."""

@@ -11,7 +11,7 @@ import orjson
 from flask import Blueprint, Response, current_app, jsonify, redirect, request
 from markupsafe import Markup
 
-from bokeh_server.blueprint.access import readable
+from bokeh_server.blueprint.access import current_actor, readable
 from bokeh_server.blueprint.api_documents import list_documents, shared_documents
 from bokeh_server.blueprint.callers import shown_user
 from bokeh_server.blueprint.foreign import own_names
@@ -73,7 +73,7 @@ _NO_TITLE = "Bokeh Application"
 def add_routes(blueprint: Blueprint) -> None:
     """Add the routes of this module."""
     add = blueprint.add_url_rule
-    add("/", "home", _index)
+    add("/", "home", _home)
     add("/bokeh/", "index", _index)
     add("/bokeh/doc/<docid>/show", "show_document", _show_document)
     add("/bokeh/doc/<docid>/ticket", "ticket", _ticket)
@@ -132,6 +132,21 @@ def _once(revision: Revision, key: str) -> str:
             "Look at the whole document",
         )
     return found
+
+
+def _home() -> AnyResponse:
+    """The applications, or the one at this address, or the documents."""
+    state = current_state()
+    if not state.added:
+        return _index()
+    if "/" in state.added:
+        from bokeh_server.blueprint.app_pages import show_page
+
+        return show_page("/")
+    from bokeh_server.blueprint.app_index import applications_page
+
+    has_documents = current_actor().name is not None and bool(list_documents())
+    return applications_page(render, has_documents) or _index()
 
 
 def _index() -> Response:

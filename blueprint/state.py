@@ -44,6 +44,7 @@ class State:
 
     :ivar find_user: tells the name of who sent a request, where the app has its own logins.
     :ivar added: Bokeh's applications by their addresses.
+    :ivar audiences: the names of those who may use one; ``None``: whoever may use this server.
 
     A server that forks its workers after loading the app gets new parts in every worker:
     threads, sockets and database connections do not survive a fork.
@@ -55,6 +56,7 @@ class State:
         self.settings = settings
         self.find_user = find_user
         self.added: dict[str, Application] = {}
+        self.audiences: dict[str, frozenset[str] | None] = {}
         self._lock = threading.RLock()
         self._parts: dict[str, Any] = {}
         self._closed = False
@@ -170,9 +172,10 @@ class State:
         return Feed(self.engine)
 
     def _make_applications(self) -> AppHost:
-        from bokeh_server.apps import AppHost, HostOptions, Lifetimes
+        from bokeh_server.apps import AppHost
+        from bokeh_server.blueprint.app_options import host_options
 
-        return AppHost(self.added, HostOptions(lifetimes=Lifetimes()))
+        return AppHost(self.added, host_options(self.settings, self.secret))
 
     def _find_assets(self) -> Assets:
         from bokeh_server.blueprint.assets import Assets

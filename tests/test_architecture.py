@@ -33,7 +33,12 @@ ALLOWED: dict[str, set[str]] = {
     "bokeh_server.crew": set(),
     "bokeh_server.remembered": {"bokeh_server.errors"},
     "bokeh_server.parsers": set(),
-    "bokeh_server.config": {"bokeh_server.errors", "bokeh_server.parsers"},
+    "bokeh_server.app_settings": {"bokeh_server.parsers"},
+    "bokeh_server.config": {
+        "bokeh_server.app_settings",
+        "bokeh_server.errors",
+        "bokeh_server.parsers",
+    },
     "bokeh_server.permissions": {"bokeh_server.errors"},
     "bokeh_server.protocol": BASE | {"numpy", "orjson"},
     "bokeh_server.channels": BASE | {"bokeh_server.protocol", "psycopg", "redis"},
@@ -102,6 +107,7 @@ ALLOWED: dict[str, set[str]] = {
     "bokeh_server.httpd": {"gevent", "werkzeug"},
     "bokeh_server.server": BASE
     | {
+        "bokeh_server.apps",
         "bokeh_server.blueprint",
         "bokeh_server.config",
         "bokeh_server.httpd",
@@ -113,6 +119,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "bokeh_server.cli": BASE
     | {
+        "bokeh_server.apps",
+        "bokeh",
         "bokeh_server.config",
         "bokeh_server.parsers",
         "bokeh_server.permissions",

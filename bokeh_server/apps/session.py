@@ -22,6 +22,7 @@ from bokeh_server.apps.coroutines import Coroutines
 from bokeh_server.apps.encoding import encode_document, encode_event, replace_by, serialized
 from bokeh_server.apps.lock import DocumentLock
 from bokeh_server.apps.schedule import Schedule
+from bokeh_server.apps.teardown import take_apart
 from bokeh_server.channels import Channel, Cursor, Entry, Follower
 from bokeh_server.errors import BokehServerError, InvalidPatch, SessionGone
 from bokeh_server.protocol import Buffers, Patch
@@ -88,7 +89,6 @@ class AppSession:
             dispatch(event)
 
         callbacks.trigger_on_change = trigger  # type: ignore[method-assign]
-        callbacks.on_change_dispatch_to(self)
         for callback in self.document.session_callbacks:
             self._callbacks.add(callback)
 
@@ -287,4 +287,4 @@ class AppSession:
 
     def destroy(self) -> None:
         """Take its document apart, when it has ended and hooks have run."""
-        self.document.destroy(self)
+        take_apart(self.document)
