@@ -143,6 +143,12 @@ class Settings:
     trusted_host: tuple[str, ...] = _declare(
         parsers.hosts, (), "Host name under which this server answers, besides localhost"
     )
+    usercontent_host: str = _declare(
+        parsers.usercontent,
+        "",
+        "Host name for frames, which run other people's JavaScript, with --multi-user; "
+        "*.HOST gives every document one of its own",
+    )
     trusted_proxies: int = _declare(
         parsers.count,
         0,

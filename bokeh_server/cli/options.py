@@ -37,6 +37,7 @@ _METAVARS: dict[parsers.Parser, str] = {
     parsers.path: "FILE",
     parsers.directory: "DIR",
     parsers.hosts: "HOST",
+    parsers.usercontent: "HOST",
 }
 
 
