@@ -11,6 +11,7 @@ from flask import Blueprint, Flask
 
 from bokeh_server.blueprint import routes
 from bokeh_server.blueprint.state import EXTENSION, State
+from bokeh_server.blueprint.usercontent import check_content_host, refuse_elsewhere
 from bokeh_server.config import Settings
 from bokeh_server.errors import ConfigurationError
 
@@ -66,7 +67,9 @@ class BokehServer:
         )
         blueprint = routes.make_blueprint(app)
         app.register_blueprint(blueprint, url_prefix=settings.url_prefix or None)
+        app.before_request(refuse_elsewhere)
         _check_people(settings, self._find_user)
+        check_content_host(settings)
         state = State(settings, self._find_user)
         app.extensions[EXTENSION] = state
         self._states.add(state)

@@ -137,6 +137,12 @@ class Settings(AppSettings):
     trusted_host: tuple[str, ...] = declare(
         parsers.hosts, (), "Host name under which this server answers, besides localhost"
     )
+    usercontent_host: str = declare(
+        parsers.usercontent,
+        "",
+        "Host name for frames, which run other people's JavaScript, with --multi-user; "
+        "*.HOST gives every document one of its own",
+    )
     trusted_proxies: int = declare(
         parsers.count,
         0,

@@ -30,6 +30,7 @@ from werkzeug.wrappers import Response
 
 from bokeh_server import __version__
 from bokeh_server.blueprint import BokehServer
+from bokeh_server.blueprint.usercontent import read_content_host
 from bokeh_server.config import Settings
 from bokeh_server.errors import ConfigurationError
 from bokeh_server.httpd import HttpServer, Wsgi
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 __all__ = [
     "StandaloneServer",
     "TrustedHosts",
+    "check_hosts",
     "create_app",
     "listen",
     "prepare_data_dir",
@@ -68,20 +70,25 @@ log = logging.getLogger("bokeh_server")
 class TrustedHosts:
     """Answer only requests for names that are ours: a defence against DNS rebinding.
 
+    :param frames: whether frames are at a host.
+
     A page of any site can make its own name point at 127.0.0.1 and then talk to a local server
     as if it were its own; the ``Host`` header still carries the name of that site.
     """
 
-    def __init__(self, app: Wsgi, names: Iterable[str]) -> None:
+    def __init__(
+        self, app: Wsgi, names: Iterable[str], frames: Callable[[str], bool] = lambda _: False
+    ) -> None:
         self.app = app
         self.names = frozenset(name.lower() for name in names)
+        self.frames = frames
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Pass the request on, or answer 421."""
         host = str(environ.get("HTTP_HOST", ""))
-        if not host or _without_port(host) in self.names:
+        if not host or _without_port(host) in self.names or self.frames(host):
             return self.app(environ, start_response)
         why = "this server answers only for local use and the names it was given"
         remedy = "Start it with --trusted-host to use it by that name"
@@ -113,9 +120,9 @@ def create_app(settings: Settings, applications: Applications | None = None) -> 
 
 
 def _wrap(wsgi: Any, settings: Settings) -> Any:
-    names = trusted_names(settings)
+    names, frames = trusted_names(settings), read_content_host(settings.usercontent_host)
     if names:
-        wsgi = TrustedHosts(wsgi, names)
+        wsgi = TrustedHosts(wsgi, names, *([frames.is_at] if frames else []))
     count = settings.trusted_proxies
     if count:
         wsgi = ProxyFix(wsgi, x_for=count, x_proto=count, x_host=count, x_prefix=count)
@@ -228,6 +235,23 @@ def prepare_data_dir(settings: Settings) -> None:
         ) from None
 
 
+def check_hosts(settings: Settings) -> None:
+    """Refuse a host for frames where the pages around them may be anywhere, or there too.
+
+    :raises ConfigurationError: they may.
+    """
+    frames = read_content_host(settings.usercontent_host)
+    if frames is None:
+        return
+    attempted = f"serve frames from {settings.usercontent_host}"
+    if not trusted_names(settings):
+        why = "the name of the pages around them is not known"
+        raise ConfigurationError(attempted, why, "Give it with --trusted-host")
+    if frames.is_at(_own_name(settings)) and not settings.trusted_host:
+        why = "the pages around them are there, too"
+        raise ConfigurationError(attempted, why, "Choose another name for it")
+
+
 class StandaloneServer:
     """One running server.
 
@@ -236,6 +260,7 @@ class StandaloneServer:
 
     def __init__(self, settings: Settings, applications: Applications | None = None) -> None:
         context = tls_context(settings)
+        check_hosts(settings)
         prepare_data_dir(settings)
         self.settings = settings
         self.listener = listen(settings)
@@ -257,9 +282,7 @@ class StandaloneServer:
     @property
     def url(self) -> str:
         """Address of the index page, with the port in use."""
-        address = self.settings.address
-        local = address in {"", "0.0.0.0", "::", "127.0.0.1"}  # noqa: S104 — compared, not bound
-        name = "localhost" if local else _bracketed(address)
+        name = _own_name(self.settings)
         return f"{self.settings.scheme}://{name}:{self.port}{self.settings.url_prefix}/"
 
     def run(self) -> None:
@@ -295,6 +318,8 @@ class StandaloneServer:
         say(f"bokeh-server {__version__} on bokeh {bokeh.__version__}")
         say(f"  database  {settings.shown('database')}")
         say(f"  mode      {MANY_USERS if settings.multi_user else SINGLE_USER}")
+        if settings.usercontent_host:
+            say(f"  frames    {settings.usercontent_host}")
         say(f"  URL       {self.url}")
         for path in self.state.added:
             say(f"  app       {self.url.rstrip('/')}{path}")
@@ -304,6 +329,12 @@ class StandaloneServer:
 
     def _shown(self) -> list[str]:
         return [self.url.rstrip("/") + path for path in self.state.added] or [self.url]
+
+
+def _own_name(settings: Settings) -> str:
+    """The name by which the server is reached from this machine."""
+    local = settings.address in {"", "0.0.0.0", "::", "127.0.0.1"}  # noqa: S104 — compared, not bound
+    return "localhost" if local else _bracketed(settings.address)
 
 
 def spare_collector() -> None:

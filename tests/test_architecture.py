@@ -22,6 +22,7 @@ BASE = {
     "bokeh_server.blocking",
     "bokeh_server.crew",
     "bokeh_server.remembered",
+    "bokeh_server.sites",
 }
 
 #: room -> what its modules may import besides themselves and the standard library.
@@ -32,6 +33,7 @@ ALLOWED: dict[str, set[str]] = {
     "bokeh_server.blocking": set(),
     "bokeh_server.crew": set(),
     "bokeh_server.remembered": {"bokeh_server.errors"},
+    "bokeh_server.sites": {"bokeh_server.errors"},
     "bokeh_server.parsers": set(),
     "bokeh_server.app_settings": {"bokeh_server.parsers"},
     "bokeh_server.config": {

@@ -39,6 +39,7 @@ _METAVARS: dict[parsers.Parser, str] = {
     parsers.hosts: "HOST",
     parsers.names: "NAME",
     parsers.session_ids: "MODE",
+    parsers.usercontent: "HOST",
 }
 
 

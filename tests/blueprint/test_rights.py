@@ -68,6 +68,7 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("set_attributes", "PUT"): WRITE,
     ("show_document", "GET"): READ,
     ("show_model", "GET"): READ,
+    ("sites", "PUT"): OWN,
     ("ticket", "GET"): READ,
     ("tokens", "GET"): KNOWN,
     ("unpublish", "POST"): OWN,
@@ -97,6 +98,7 @@ BODIES: dict[tuple[str, str], Any] = {
     ("restore", "POST"): {"revision": 1},
     ("set_attributes", "PATCH"): {"value": 7},
     ("set_attributes", "PUT"): {"value": 8},
+    ("sites", "PUT"): {"sites": ["https://example.org"]},
     ("upsert_models", "POST"): [],
 }
 VALUES = {"modelid": "s", "typename": "Slider", "username": "viewer"}
