@@ -23,6 +23,7 @@ __all__ = [
     "may_write",
     "owned",
     "readable",
+    "resource_of",
     "user_name",
     "writable",
 ]

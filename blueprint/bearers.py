@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from bokeh_server.accounts import Known, pass_of
 from bokeh_server.blueprint.standing import Standing, present_standing
 from bokeh_server.blueprint.state import current_state
+from bokeh_server.blueprint.usercontent import content_host, is_usercontent
 from bokeh_server.errors import NotAuthenticated
 from bokeh_server.permissions import Action, Actor
 from bokeh_server.sockets.tickets import read_ticket
@@ -31,12 +32,19 @@ def ticket_for(docid: str, token: str, attempted: str) -> Ticket:
         raise _refused(attempted, "the ticket is for another document")
     if ticket.kind == ("embed" if current_state().settings.multi_user else "frame"):
         raise _refused(attempted, f"this server gives out no tickets of the kind {ticket.kind}")
+    if content_host() is not None and is_usercontent() is not (ticket.kind == "frame"):
+        raise _refused(attempted, "the ticket is for another host of this server")
     return ticket
 
 
 def asker(docid: str, ticket: Ticket | None) -> Standing:
-    """Who asks; for a frame the one that its ticket names, and no cookie is looked at."""
+    """Who asks; for a frame the one that its ticket names, and no cookie is looked at.
+
+    :raises NotAuthenticated: a frame, at a host for nothing else, has no ticket.
+    """
     if ticket is None or ticket.kind != "frame":
+        if is_usercontent():
+            raise _refused("read this document", "this host is for frames, which have tickets")
         return present_standing(docid)
     links = current_state().links
     found = [record for each in ticket.links if (record := links.get(each)) is not None]

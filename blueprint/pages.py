@@ -10,7 +10,7 @@ import orjson
 from flask import Blueprint, Response, current_app, jsonify, redirect, request
 from markupsafe import Markup
 
-from bokeh_server.blueprint.access import may_read_all, readable
+from bokeh_server.blueprint.access import current_actor, may_read_all, readable
 from bokeh_server.blueprint.api_documents import list_documents, shared_documents
 from bokeh_server.blueprint.callers import shown_user
 from bokeh_server.blueprint.foreign import own_names
@@ -27,7 +27,8 @@ from bokeh_server.blueprint.revisions import asked, asked_revision, is_revision
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
 from bokeh_server.blueprint.tickets import asked_kind, asks_for, is_public, make_ticket, writes
-from bokeh_server.errors import Forbidden, UnknownModel
+from bokeh_server.blueprint.usercontent import asked_shell, content_host, is_usercontent
+from bokeh_server.errors import Forbidden, NotFound, UnknownModel
 from bokeh_server.sockets.origin import check_name
 from bokeh_server.storage.documents import TITLE_LENGTH
 
@@ -72,7 +73,7 @@ _NO_TITLE = "Bokeh Application"
 def add_routes(blueprint: Blueprint) -> None:
     """Add the routes of this module."""
     add = blueprint.add_url_rule
-    add("/", "home", _index)
+    add("/", "home", _home)
     add("/bokeh/", "index", _index)
     add("/bokeh/doc/<docid>/show", "show_document", _show_document)
     add("/bokeh/doc/<docid>/ticket", "ticket", _ticket)
@@ -135,6 +136,21 @@ def _once(revision: Revision, key: str) -> str:
             "Look at the whole document",
         )
     return found
+
+
+def _home() -> AnyResponse:
+    """The applications, or the one at this address, or the documents."""
+    state = current_state()
+    if not state.added:
+        return _index()
+    if "/" in state.added:
+        from bokeh_server.blueprint.app_pages import show_page
+
+        return show_page("/")
+    from bokeh_server.blueprint.app_index import applications_page
+
+    has_documents = current_actor().name is not None and bool(list_documents())
+    return applications_page(render, has_documents) or _index()
 
 
 def _index() -> Response:
@@ -213,15 +229,24 @@ def _frame(docid: str) -> AnyResponse:
         return _show(docid, "frame")
     if not is_framed():
         return redirect(shell_url(docid))
+    if content_host() is not None and not is_usercontent():
+        raise NotFound(
+            "show the inside of a document's page", "it is at another host", "Open the page"
+        )
     page = render(
         "frame.html",
         kind=_kind(request.args.get("modelid") or None),
         embedded=is_embedded(),
         bundles=links().bundles,
         modules=_MODULES["frame.js"],
-        config=json_in_html({**_server_config(docid), "embedded": is_embedded()}),
+        config=json_in_html({**_server_config(docid), **_shell(), "embedded": is_embedded()}),
     )
     return _answer(page, frame_headers(docid))
+
+
+def _shell() -> dict[str, str]:
+    """The origin of the page around a frame, where it is not the frame's own address's."""
+    return {"shell": asked_shell()} if is_usercontent() else {}
 
 
 def _banner(revision: Revision, alone: bool) -> dict[str, Any]:
