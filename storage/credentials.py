@@ -17,7 +17,7 @@ from bokeh_server.storage.batches import batched
 from bokeh_server.storage.database import Database
 from bokeh_server.storage.tables import Invitation, Login, Token, User
 from bokeh_server.storage.types import utc_now
-from bokeh_server.storage.users import UserRecord
+from bokeh_server.storage.users import UserRecord, unknown_user
 
 __all__ = ["CredentialStore", "LoginRecord", "NewToken", "TokenRecord", "is_due"]
 
@@ -131,11 +131,18 @@ class CredentialStore:
 
     # --- tokens --------------------------------------------------------------------------
 
-    def add_token(self, user_id: int, token: NewToken) -> None:
-        """Keep a token."""
+    def add_token(self, user: UserRecord, token: NewToken) -> None:
+        """Keep a token.
+
+        :raises NotFound: they were deleted meanwhile.
+        """
         row = {name: getattr(token, name) for name in NewToken.__slots__}
+        # By the name as well: SQLite gives the number of somebody deleted to the next.
+        same = select(User.id).where(User.id == user.id, User.name == user.name)
         with self._database.write("make a token") as connection:
-            connection.execute(insert(Token).values(**row, user_id=user_id, created=utc_now()))
+            if connection.scalar(same.with_for_update(read=True)) is None:
+                raise unknown_user(user.name)
+            connection.execute(insert(Token).values(**row, user_id=user.id, created=utc_now()))
 
     def token(self, digest: bytes) -> TokenRecord | None:
         """The token of this digest, while it is good."""
@@ -202,9 +209,12 @@ class CredentialStore:
             connection.execute(insert(Invitation).values(**row))
 
 
-def is_due(used: datetime | None) -> bool:
-    """Whether it is to be noted again that something is in use."""
-    return used is None or utc_now() - used >= EXACTLY
+def is_due(used: datetime | None, within: timedelta = EXACTLY) -> bool:
+    """Whether it is to be noted again that something is in use.
+
+    :param within: how exactly that is to be known; never less exactly than :data:`EXACTLY`.
+    """
+    return used is None or utc_now() - used >= min(within, EXACTLY)
 
 
 #: SQL: nobody has disabled the user.
