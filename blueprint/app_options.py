@@ -25,8 +25,8 @@ def host_options(settings: Settings, secret: bytes) -> HostOptions:
     return HostOptions(
         tokens=Tokens(
             secret,
-            signed=settings.session_ids != "unsigned",
-            generates=settings.session_ids != "external-signed",
+            signed=settings.session_ids in ("signed", "external-signed"),
+            generates=not settings.session_ids.startswith("external"),
             lifetime=settings.session_token_expiration,
         ),
         filters=_filters(settings),

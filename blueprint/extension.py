@@ -107,10 +107,27 @@ class BokehServer:
         place = normal_path(path)
         if place in state.added:
             raise ConfigurationError(attempted, "there is one already", "Use another address")
+        if state.takes_pushes and place == "/":
+            raise ConfigurationError(attempted, "push_session has it", "Add it before")
         loaded = application_of(application, argv)
         _add_routes(found, state, place)
         state.added[place] = loaded
         state.audiences[place] = None if users is None else frozenset(map(str.lower, users))
+
+    def accept_pushes(self, app: Flask) -> None:
+        """Have scripts send documents to ``/`` by ``bokeh.client.push_session``, to sessions of an
+        application that is empty; to be called when all others were added.
+
+        :raises ConfigurationError: with ``multi_user``, for a document may have JavaScript.
+        """
+        state: State = app.extensions[EXTENSION]
+        if state.settings.multi_user:
+            why = "they would be in the pages of other people"
+            remedy = "Publish them with output_server"
+            raise ConfigurationError("take documents of push_session", why, remedy)
+        if "/" not in state.added:
+            _add_routes(app, state, "/")
+            state.takes_pushes = True
 
     def close(self) -> None:
         """Close every app's sockets and database; safe to repeat."""
@@ -125,7 +142,7 @@ def _add_routes(app: Flask, state: State, path: str) -> None:
         routes.surround(app, blueprint)
 
     prefix = state.settings.url_prefix
-    if not state.added:
+    if f"{routes.NAME}_applications" not in app.blueprints:
         # As `bokeh serve` has it, unless the app has files of its own there.
         own = () if app.has_static_folder and not prefix else ("/static",)
         roots = ("/bokeh/static", *own)

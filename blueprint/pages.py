@@ -141,16 +141,21 @@ def _once(revision: Revision, key: str) -> str:
 def _home() -> AnyResponse:
     """The applications, or the one at this address, or the documents."""
     state = current_state()
-    if not state.added:
-        return _index()
-    if "/" in state.added:
+    if "/" in state.added or (state.takes_pushes and _names_session()):
         from bokeh_server.blueprint.app_pages import show_page
 
         return show_page("/")
+    if not state.added:
+        return _index()
     from bokeh_server.blueprint.app_index import applications_page
 
     has_documents = current_actor().name is not None and bool(list_documents())
     return applications_page(render, has_documents) or _index()
+
+
+def _names_session() -> bool:
+    arguments = ("bokeh-session-id", "bokeh-token")
+    return any(name in request.args for name in arguments) or "Bokeh-Session-Id" in request.headers
 
 
 def _index() -> Response:

@@ -46,6 +46,9 @@ class State:
     :ivar find_user: tells the name of who sent a request, where the app has its own logins.
     :ivar added: Bokeh's applications by their addresses.
     :ivar audiences: the names of those who may use one; ``None``: whoever may use this server.
+    :ivar takes_pushes: whether there is an empty application at ``/`` for ``push_session``.
+    :ivar session_key: signs ids of sessions, where they are signed; ``None``: ``BOKEH_SECRET_KEY``
+        does, or the key of this server.
 
     A server that forks its workers after loading the app gets new parts in every worker:
     threads, sockets and database connections do not survive a fork.
@@ -58,6 +61,8 @@ class State:
         self.find_user = find_user
         self.added: dict[str, Application] = {}
         self.audiences: dict[str, frozenset[str] | None] = {}
+        self.takes_pushes = False
+        self.session_key: bytes | None = None
         self._lock = threading.RLock()
         self._parts: dict[str, Any] = {}
         self._closed = False
@@ -193,10 +198,19 @@ class State:
         return Rechecks(self.engine, self.store)
 
     def _make_applications(self) -> AppHost:
+        from bokeh.application.application import Application
+
         from bokeh_server.apps import AppHost
         from bokeh_server.blueprint.app_options import host_options
 
-        return AppHost(self.added, host_options(self.settings, self.secret))
+        pushes = {"/": Application()} if self.takes_pushes else {}
+        return AppHost({**pushes, **self.added}, host_options(self.settings, self._session_key()))
+
+    def _session_key(self) -> bytes:
+        given = self.session_key or os.environ.get("BOKEH_SECRET_KEY", "").encode()
+        if given or not self.settings.session_ids.endswith("signed"):
+            return given
+        return self.secret
 
     def _find_assets(self) -> Assets:
         from bokeh_server.blueprint.assets import Assets
