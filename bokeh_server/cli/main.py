@@ -12,7 +12,7 @@ __all__ = ["main", "serves"]
 
 #: options that are followed by no value; every other one takes the next word.
 FLAGS = {f"--{no}{name}" for name in ("debug", "https", "multi-user", "show") for no in ("", "no-")}
-SUBCOMMANDS = {"config", "db", "docs", "tokens", "users"}
+SUBCOMMANDS = {"config", "db", "docs", "secret", "tokens", "users"}
 
 
 def serves(words: list[str]) -> bool:
