@@ -8,7 +8,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
 from bokeh_server.blocking import run_sized
-from bokeh_server.blueprint.access import current_actor, still_writable, writable
+from bokeh_server.blueprint.access import current_actor, demand_user, still_writable, writable
 from bokeh_server.blueprint.bearers import asker, demand, still, ticket_for
 from bokeh_server.blueprint.bodies import fingerprint_of
 from bokeh_server.blueprint.feed import FeedHandler
@@ -132,6 +132,7 @@ def _origin_id(value: str | None) -> str | None:
 
 def _index(upgrade: Upgrade) -> Response:
     _check_origin(upgrade, None)
+    demand_user("follow the list of documents")
     feed, actor = current_state().feed, current_actor()
     return upgrade.adopt(lambda connection: FeedHandler(connection, feed, actor))
 

@@ -43,7 +43,7 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("history", "GET"): READ,
     ("home", "GET"): KNOWN,
     ("index", "GET"): KNOWN,
-    ("index_socket", "GET"): ALL,  # who is not known follows nothing
+    ("index_socket", "GET"): KNOWN,
     ("login", "POST"): ALL,
     ("login_page", "GET"): ALL,
     ("logout", "POST"): ALL,
