@@ -5,11 +5,12 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 
 from bokeh_server.accounts import folded
-from bokeh_server.blueprint.access import owned
+from bokeh_server.blueprint.access import demand_people, owned
 from bokeh_server.blueprint.bodies import read_object
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BadRequest, NotFound
 from bokeh_server.permissions import Role
+from bokeh_server.sites import check_sites
 from bokeh_server.storage import GrantRecord
 
 __all__ = ["add_routes"]
@@ -22,17 +23,20 @@ def add_routes(blueprint: Blueprint) -> None:
     add(path, "grants", _list, methods=["GET"])
     add(f"{path}/<username>", "grant", _give, methods=["PUT"])
     add(f"{path}/<username>", "revoke_grant", _take, methods=["DELETE"])
+    add("/bokeh/doc/<docid>/sites", "sites", _embed, methods=["PUT"])
 
 
 def _list(docid: str) -> Response:
     identity = owned(docid)
     grants = [_grant_json(record) for record in current_state().engine.shares(docid)]
-    return jsonify(owner=identity.owner, published=identity.published, grants=grants)
+    return jsonify(
+        owner=identity.owner, published=identity.published, grants=grants, sites=identity.sites
+    )
 
 
 def _give(docid: str, username: str) -> Response:
     identity = owned(docid)
-    _demand_people()
+    demand_people("share this document")
     name, role = folded(username), _role()
     if name == identity.owner:
         raise BadRequest("share this document", "its owner may do everything already")
@@ -47,10 +51,14 @@ def _take(docid: str, username: str) -> Response:
     return Response(status=204)
 
 
-def _demand_people() -> None:
-    if not current_state().settings.multi_user:
-        why = "this server knows nobody but you"
-        raise NotFound("share this document", why, "Start it with --multi-user")
+def _embed(docid: str) -> Response:
+    owned(docid)
+    body, _ = read_object()
+    if "sites" not in body:
+        raise BadRequest("choose who may embed this document", "the body has no sites")
+    sites = check_sites(body["sites"])
+    current_state().engine.embed(docid, sites)
+    return jsonify(sites=sites)
 
 
 def _role() -> str:

@@ -10,6 +10,7 @@ from bokeh_server.storage.changes import ChangeStore
 from bokeh_server.storage.credentials import CredentialStore, LoginRecord, NewToken, TokenRecord
 from bokeh_server.storage.documents import DocumentStore
 from bokeh_server.storage.grants import GrantRecord, GrantStore
+from bokeh_server.storage.links import LinkRecord, LinkStore, NewLink
 from bokeh_server.storage.records import (
     ChangeRecord,
     Clash,
@@ -37,8 +38,11 @@ __all__ = [
     "Gone",
     "GrantRecord",
     "GrantStore",
+    "LinkRecord",
+    "LinkStore",
     "LoginRecord",
     "NewChange",
+    "NewLink",
     "NewToken",
     "Outcome",
     "Repeated",

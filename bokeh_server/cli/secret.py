@@ -9,6 +9,7 @@ import click
 
 from bokeh_server.cli.options import CONTEXT, settings_of, store_options
 from bokeh_server.errors import ConfigurationError
+from bokeh_server.secret_keys import FILE_NAME, make_key, rotate
 
 __all__ = ["secret"]
 
@@ -24,8 +25,6 @@ def secret(context: click.Context, /, **options: Any) -> None:
     given = {name: value for name, value in options.items() if value is not None}
     context.obj = (context.obj or {}) | given
     if context.invoked_subcommand is None:
-        from bokeh_server.blueprint.secret import make_key
-
         click.echo(make_key())
 
 
@@ -42,8 +41,6 @@ def rotate_command(context: click.Context, /, grace: float, **options: Any) -> N
     Servers that run take it up at once. What the former key has signed is good for some days;
     with --grace 0 it is good no more, and neither is what any key before has signed.
     """
-    from bokeh_server.blueprint.secret import FILE_NAME, rotate
-
     settings = settings_of(context, options)
     if settings.secret_key:
         raise ConfigurationError(

@@ -10,7 +10,7 @@ import requests
 from flask import Flask
 
 from bokeh_server.blueprint import BokehServer
-from bokeh_server.blueprint.secret import load_keys
+from bokeh_server.secret_keys import load_keys
 from bokeh_server.sockets import mint_ticket
 from support.attacks import COOKIE, PASSWORD, Site, Way
 from support.browser import Api

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from bokeh_server.blueprint.secret import FILE_NAME, load_keys, make_key, rotate
 from bokeh_server.errors import ConfigurationError
+from bokeh_server.secret_keys import FILE_NAME, load_keys, make_key, rotate
 
 DAY = timedelta(days=1)
 
