@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from bokeh.application.application import Application
 
     from bokeh_server.accounts import Accounts, Registration
-    from bokeh_server.apps import AppHost
+    from bokeh_server.apps import Backend
     from bokeh_server.blueprint.assets import Assets
     from bokeh_server.blueprint.feed import Feed
     from bokeh_server.config import Settings
@@ -100,8 +100,8 @@ class State:
         return self._part("feed", self._start_feed)
 
     @property
-    def applications(self) -> AppHost:
-        """The applications that run here."""
+    def applications(self) -> Backend:
+        """The applications."""
         return self._part("applications", self._make_applications)
 
     @property
@@ -171,7 +171,7 @@ class State:
 
         return Feed(self.engine)
 
-    def _make_applications(self) -> AppHost:
+    def _make_applications(self) -> Backend:
         from bokeh_server.apps import AppHost
         from bokeh_server.blueprint.app_options import host_options
 
