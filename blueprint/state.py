@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from bokeh_server.blueprint.feed import Feed
     from bokeh_server.config import Settings
     from bokeh_server.documents import Engine
+    from bokeh_server.documents.noting import Noter
     from bokeh_server.sockets import SocketLoop
     from bokeh_server.storage import Store
 
@@ -33,7 +34,7 @@ EXTENSION = "bokeh_server"
 T = TypeVar("T")
 
 #: parts in the order in which they are closed: who sends before who stores.
-_CLOSING_ORDER = ("feed", "sockets", "engine", "store")
+_CLOSING_ORDER = ("feed", "sockets", "engine", "noter", "store")
 
 
 class State:
@@ -71,6 +72,11 @@ class State:
     def engine(self) -> Engine:
         """The stored documents."""
         return self._part("engine", self._start_engine)
+
+    @property
+    def noter(self) -> Noter:
+        """What is noted once in a while."""
+        return self._part("noter", self._make_noter)
 
     @property
     def accounts(self) -> Accounts:
@@ -129,9 +135,18 @@ class State:
             patch_bytes=self.settings.max_body_size,
             keep_changes=self.settings.keep_changes,
             keep_time=timedelta(days=self.settings.keep_days),
+            keep_events=timedelta(days=self.settings.keep_events_days),
         )
         sharing = self.settings.multi_user
-        return Engine(self.store, limits=limits, schema=self.schema, sharing=sharing)
+        authored = self.noter.changed if sharing else None
+        return Engine(
+            self.store, limits=limits, schema=self.schema, sharing=sharing, authored=authored
+        )
+
+    def _make_noter(self) -> Noter:
+        from bokeh_server.documents.noting import Noter
+
+        return Noter(self.store.events, self.store.documents)
 
     def _open_accounts(self) -> Accounts:
         from bokeh_server.accounts import Accounts, Policy
