@@ -23,6 +23,7 @@ from bokeh_server.blueprint.callers import (
 from bokeh_server.blueprint.events import event_of, note_refused
 from bokeh_server.blueprint.foreign import refuse_unsigned
 from bokeh_server.blueprint.form_pages import say_on_page, to_page
+from bokeh_server.blueprint.link_cookies import clear_links
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import (
     BadRequest,
@@ -130,6 +131,7 @@ def _logout() -> AnyResponse:
     _end(current_caller().known)
     answer = to_page("/bokeh/login") if _is_form() else jsonify(status="ok")
     clear_login(answer)
+    clear_links(answer)  # whoever sits down here next shall not have them
     return answer
 
 

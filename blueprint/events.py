@@ -17,13 +17,14 @@ from bokeh_server.blueprint.callers import current_caller
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BokehServerError
 from bokeh_server.permissions import Actor
-from bokeh_server.storage import NewEvent
+from bokeh_server.storage import LinkRecord, NewEvent
 
 __all__ = [
     "event_of",
     "expect_changes",
     "keep",
     "note",
+    "note_follow",
     "note_open",
     "note_refused",
 ]
@@ -65,14 +66,14 @@ def keep(event: NewEvent | None) -> None:
 def expect_changes(docid: str, actor: Actor | None = None) -> None:
     """Remember from where somebody changes a document, for when a change of theirs is stored."""
     if _is_on():
-        name = (actor or current_caller().actor).name or ""
+        name = (actor or current_caller().actor).signature
         current_state().noter.expect(name, docid, _via(), request.remote_addr or "")
 
 
 def note_open(docid: str, actor: Actor | None = None) -> None:
     """Note that somebody looks at a document; those who are not known are one."""
-    found = actor or current_caller().actor
-    name, noter = found.name or "", current_state().noter
+    found = _with_passes_of(docid, actor or current_caller().actor)
+    name, noter = found.signature, current_state().noter
     if not _is_on() or not noter.is_due(("open", name, docid), LOOKS_SECONDS):
         return
     event = _made("open", docid, None, found)
@@ -82,12 +83,28 @@ def note_open(docid: str, actor: Actor | None = None) -> None:
     noter.soon(event if name else replace(event, address=""))
 
 
+def note_follow(record: LinkRecord) -> None:
+    """Note that somebody followed a link, once in a while."""
+    found, bearer = current_caller().actor, f"{record.kind} {record.id}"
+    name, noter = found.name or bearer, current_state().noter
+    if not _is_on() or not noter.is_due(("follow", name, record.id), LOOKS_SECONDS):
+        return
+    if noter.allows(bearer):
+        event = _made("follow", record.docid, f"{bearer} {record.title}".strip())
+        noter.soon(replace(event, actor=name))
+
+
 def note_refused(name: object) -> None:
     """Note that somebody tried to log in as ``name`` and was refused."""
     owner, address = str(name)[:255], request.remote_addr or ""
     noter = current_state().noter
     if noter.is_due(("refused", owner, address), REFUSED_SECONDS) and noter.allows(""):
         noter.soon(NewEvent("refused", address=address, owner=owner, detail=owner))
+
+
+def _with_passes_of(docid: str, actor: Actor) -> Actor:
+    passes = tuple(held for held in actor.passes if held.docid == docid)
+    return replace(actor, passes=passes) if actor.passes else actor
 
 
 def _is_on() -> bool:
@@ -107,7 +124,7 @@ def _made(
     identity = current_state().engine.identity(docid) if docid is not None else None
     return NewEvent(
         action,
-        actor=found.name or "",
+        actor=found.signature,
         via=_via(),
         address=request.remote_addr or "",
         docid=docid,

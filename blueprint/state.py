@@ -17,9 +17,13 @@ from bokeh_server.blueprint.telling import Teller
 from bokeh_server.errors import ServerFault
 
 if TYPE_CHECKING:
-    from bokeh_server.accounts import Accounts, Registration
+    from bokeh.application.application import Application
+
+    from bokeh_server.accounts import Accounts, Links, Registration
+    from bokeh_server.apps import AppHost
     from bokeh_server.blueprint.assets import Assets
     from bokeh_server.blueprint.feed import Feed
+    from bokeh_server.blueprint.rechecks import Rechecks
     from bokeh_server.config import Settings
     from bokeh_server.documents import Engine
     from bokeh_server.documents.noting import Noter
@@ -34,13 +38,15 @@ EXTENSION = "bokeh_server"
 T = TypeVar("T")
 
 #: parts in the order in which they are closed: who sends before who stores.
-_CLOSING_ORDER = ("feed", "sockets", "engine", "noter", "store")
+_CLOSING_ORDER = ("feed", "rechecks", "sockets", "applications", "engine", "noter", "store")
 
 
 class State:
     """Settings, and what is made from them when it is first needed.
 
     :ivar find_user: tells the name of who sent a request, where the app has its own logins.
+    :ivar added: Bokeh's applications by their addresses.
+    :ivar audiences: the names of those who may use one; ``None``: whoever may use this server.
 
     A server that forks its workers after loading the app gets new parts in every worker:
     threads, sockets and database connections do not survive a fork.
@@ -51,6 +57,8 @@ class State:
     ) -> None:
         self.settings = settings
         self.find_user = find_user
+        self.added: dict[str, Application] = {}
+        self.audiences: dict[str, frozenset[str] | None] = {}
         self._lock = threading.RLock()
         self._parts: dict[str, Any] = {}
         self._closed = False
@@ -84,6 +92,11 @@ class State:
         return self._part("accounts", self._open_accounts)
 
     @property
+    def links(self) -> Links:
+        """Share links and document keys."""
+        return self._part("links", self._open_links)
+
+    @property
     def schema(self) -> BokehSchema:
         """What models may have."""
         return self._part("schema", BokehSchema)
@@ -97,6 +110,16 @@ class State:
     def feed(self) -> Feed:
         """The live feed of the index page."""
         return self._part("feed", self._start_feed)
+
+    @property
+    def rechecks(self) -> Rechecks:
+        """What closes the sockets of those who may look no more."""
+        return self._part("rechecks", self._start_rechecks)
+
+    @property
+    def applications(self) -> AppHost:
+        """The applications that run here."""
+        return self._part("applications", self._make_applications)
 
     @property
     def assets(self) -> Assets:
@@ -157,6 +180,11 @@ class State:
             self.store, Policy(registration, login_time=timedelta(days=settings.login_days))
         )
 
+    def _open_links(self) -> Links:
+        from bokeh_server.accounts import Links
+
+        return Links(self.store)
+
     def _start_sockets(self) -> SocketLoop:
         from bokeh_server.sockets import Limits, SocketLoop
 
@@ -173,6 +201,17 @@ class State:
         from bokeh_server.blueprint.feed import Feed
 
         return Feed(self.engine)
+
+    def _start_rechecks(self) -> Rechecks:
+        from bokeh_server.blueprint.rechecks import Rechecks
+
+        return Rechecks(self.engine, self.store)
+
+    def _make_applications(self) -> AppHost:
+        from bokeh_server.apps import AppHost
+        from bokeh_server.blueprint.app_options import host_options
+
+        return AppHost(self.added, host_options(self.settings, self.secret))
 
     def _find_assets(self) -> Assets:
         from bokeh_server.blueprint.assets import Assets

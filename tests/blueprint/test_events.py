@@ -176,8 +176,9 @@ def test_accounts(people: Flask) -> None:
     ada.ask("DELETE", f"account/tokens/{identity}")
     # with another token, for that may have been the one
     ada.headers["Authorization"] = "Bearer " + str(
-        client.post("/bokeh/login", json={"username": "ada", "password": "battery staple"})
-        .get_json()["token"]
+        client.post(
+            "/bokeh/login", json={"username": "ada", "password": "battery staple"}
+        ).get_json()["token"]
     )
     counts = [action for _, action in ada.actions()]
     assert counts.count("refused") == 1
@@ -208,7 +209,10 @@ def test_pages_of_events(people: Flask) -> None:
     for number in range(5):
         ada.ask("POST", "doc/", {"title": f"plot {number}"})
     first = ada.ask("GET", "events?action=create&limit=2").get_json()
-    assert ([each["title"] for each in first["events"]], first["more"]) == (["plot 4", "plot 3"], True)
+    assert ([each["title"] for each in first["events"]], first["more"]) == (
+        ["plot 4", "plot 3"],
+        True,
+    )
     second = ada.events(f"events?action=create&limit=2&before={first['events'][-1]['id']}")
     assert [each["title"] for each in second] == ["plot 2", "plot 1"]
     back = ada.events(f"events?action=create&limit=2&after={second[0]['id']}")
