@@ -19,12 +19,14 @@ from bokeh_server.errors import ServerFault
 if TYPE_CHECKING:
     from bokeh.application.application import Application
 
-    from bokeh_server.accounts import Accounts, Registration
+    from bokeh_server.accounts import Accounts, Links, Registration
     from bokeh_server.apps import Backend
     from bokeh_server.blueprint.assets import Assets
     from bokeh_server.blueprint.feed import Feed
+    from bokeh_server.blueprint.rechecks import Rechecks
     from bokeh_server.config import Settings
     from bokeh_server.documents import Engine
+    from bokeh_server.documents.noting import Noter
     from bokeh_server.sockets import SocketLoop
     from bokeh_server.storage import Store
 
@@ -36,7 +38,7 @@ EXTENSION = "bokeh_server"
 T = TypeVar("T")
 
 #: parts in the order in which they are closed: who sends before who stores.
-_CLOSING_ORDER = ("feed", "sockets", "applications", "engine", "store")
+_CLOSING_ORDER = ("feed", "rechecks", "sockets", "applications", "engine", "noter", "store")
 
 
 class State:
@@ -80,9 +82,19 @@ class State:
         return self._part("engine", self._start_engine)
 
     @property
+    def noter(self) -> Noter:
+        """What is noted once in a while."""
+        return self._part("noter", self._make_noter)
+
+    @property
     def accounts(self) -> Accounts:
         """Who people are, where there are accounts."""
         return self._part("accounts", self._open_accounts)
+
+    @property
+    def links(self) -> Links:
+        """Share links and document keys."""
+        return self._part("links", self._open_links)
 
     @property
     def schema(self) -> BokehSchema:
@@ -98,6 +110,11 @@ class State:
     def feed(self) -> Feed:
         """The live feed of the index page."""
         return self._part("feed", self._start_feed)
+
+    @property
+    def rechecks(self) -> Rechecks:
+        """What closes the sockets of those who may look no more."""
+        return self._part("rechecks", self._start_rechecks)
 
     @property
     def applications(self) -> Backend:
@@ -141,9 +158,18 @@ class State:
             patch_bytes=self.settings.max_body_size,
             keep_changes=self.settings.keep_changes,
             keep_time=timedelta(days=self.settings.keep_days),
+            keep_events=timedelta(days=self.settings.keep_events_days),
         )
         sharing = self.settings.multi_user
-        return Engine(self.store, limits=limits, schema=self.schema, sharing=sharing)
+        authored = self.noter.changed if sharing else None
+        return Engine(
+            self.store, limits=limits, schema=self.schema, sharing=sharing, authored=authored
+        )
+
+    def _make_noter(self) -> Noter:
+        from bokeh_server.documents.noting import Noter
+
+        return Noter(self.store.events, self.store.documents)
 
     def _open_accounts(self) -> Accounts:
         from bokeh_server.accounts import Accounts, Policy
@@ -153,6 +179,11 @@ class State:
         return Accounts(
             self.store, Policy(registration, login_time=timedelta(days=settings.login_days))
         )
+
+    def _open_links(self) -> Links:
+        from bokeh_server.accounts import Links
+
+        return Links(self.store)
 
     def _start_sockets(self) -> SocketLoop:
         from bokeh_server.sockets import Limits, SocketLoop
@@ -170,6 +201,11 @@ class State:
         from bokeh_server.blueprint.feed import Feed
 
         return Feed(self.engine)
+
+    def _start_rechecks(self) -> Rechecks:
+        from bokeh_server.blueprint.rechecks import Rechecks
+
+        return Rechecks(self.engine, self.store)
 
     def _make_applications(self) -> Backend:
         from bokeh_server.apps import AppHost
