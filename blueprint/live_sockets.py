@@ -11,6 +11,7 @@ from bokeh_server.blocking import run_sized
 from bokeh_server.blueprint.access import current_actor, still_writable, writable
 from bokeh_server.blueprint.bearers import asker, demand, still, ticket_for
 from bokeh_server.blueprint.bodies import fingerprint_of
+from bokeh_server.blueprint.callers import current_caller
 from bokeh_server.blueprint.feed import FeedHandler
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.sock import Sock, Upgrade
@@ -132,8 +133,9 @@ def _origin_id(value: str | None) -> str | None:
 
 def _index(upgrade: Upgrade) -> Response:
     _check_origin(upgrade, None)
-    feed, actor = current_state().feed, current_actor()
-    return upgrade.adopt(lambda connection: FeedHandler(connection, feed, actor))
+    feed, caller = current_state().feed, current_caller()
+    actor, is_good = caller.actor, caller.is_good
+    return upgrade.adopt(lambda connection: FeedHandler(connection, feed, actor, is_good))
 
 
 def _nothing_here(upgrade: Upgrade, rest: str) -> Response:

@@ -22,9 +22,11 @@ from bokeh_server.blueprint import (
     embed,
     failures,
     form_pages,
+    gallery,
     live_sockets,
     pages,
     static_files,
+    thumbnails,
 )
 from bokeh_server.blueprint.foreign import refuse_foreign
 from bokeh_server.blueprint.state import current_state
@@ -43,6 +45,8 @@ _ROOMS = (
     api_accounts,
     api_sharing,
     form_pages,
+    gallery,
+    thumbnails,
     api_documents,
     api_changes,
     api_models,

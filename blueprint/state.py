@@ -157,7 +157,7 @@ class State:
     def _start_feed(self) -> Feed:
         from bokeh_server.blueprint.feed import Feed
 
-        return Feed(self.engine)
+        return Feed(self.engine, self.store)
 
     def _find_assets(self) -> Assets:
         from bokeh_server.blueprint.assets import Assets
