@@ -24,6 +24,7 @@ from bokeh_server.blueprint.bodies import (
     read_title,
     short_header,
 )
+from bokeh_server.blueprint.embedders import demand_embedder
 from bokeh_server.blueprint.foreign import demand_own_name
 from bokeh_server.blueprint.revisions import asked
 from bokeh_server.blueprint.state import current_state
@@ -129,7 +130,9 @@ def _delete(docid: str) -> tuple[str, int]:
 
 def _content(docid: str) -> Response:
     ticket = _ticket(docid)
-    demand(docid, asker(ticket), Action.READ)
+    identity = demand(docid, asker(ticket), Action.READ)
+    if ticket is not None and ticket.kind == "embed":
+        demand_embedder(identity, request.headers.get("Origin"))
     inline = request.accept_mimetypes.best == "application/json"
     seq, content, buffers = asked(docid).content(inline=inline)
     size = len(content) + sum(map(len, buffers.values()))

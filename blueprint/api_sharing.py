@@ -10,6 +10,7 @@ from bokeh_server.blueprint.bodies import read_object
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BadRequest, NotFound
 from bokeh_server.permissions import Role
+from bokeh_server.sites import check_sites
 from bokeh_server.storage import GrantRecord
 
 __all__ = ["add_routes"]
@@ -22,12 +23,15 @@ def add_routes(blueprint: Blueprint) -> None:
     add(path, "grants", _list, methods=["GET"])
     add(f"{path}/<username>", "grant", _give, methods=["PUT"])
     add(f"{path}/<username>", "revoke_grant", _take, methods=["DELETE"])
+    add("/bokeh/doc/<docid>/sites", "sites", _embed, methods=["PUT"])
 
 
 def _list(docid: str) -> Response:
     identity = owned(docid)
     grants = [_grant_json(record) for record in current_state().engine.shares(docid)]
-    return jsonify(owner=identity.owner, published=identity.published, grants=grants)
+    return jsonify(
+        owner=identity.owner, published=identity.published, grants=grants, sites=identity.sites
+    )
 
 
 def _give(docid: str, username: str) -> Response:
@@ -45,6 +49,16 @@ def _take(docid: str, username: str) -> Response:
     if not current_state().engine.unshare(docid, folded(username)):
         raise NotFound("take this right back", "they have none", "List who has one")
     return Response(status=204)
+
+
+def _embed(docid: str) -> Response:
+    owned(docid)
+    body, _ = read_object()
+    if "sites" not in body:
+        raise BadRequest("choose who may embed this document", "the body has no sites")
+    sites = check_sites(body["sites"])
+    current_state().engine.embed(docid, sites)
+    return jsonify(sites=sites)
 
 
 def _demand_people() -> None:

@@ -13,6 +13,7 @@ from bokeh_server.accounts import Known
 from bokeh_server.blueprint.access import check_right, current_actor
 from bokeh_server.blueprint.callers import current_caller
 from bokeh_server.blueprint.state import current_state
+from bokeh_server.blueprint.usercontent import content_host, is_usercontent
 from bokeh_server.errors import NotAuthenticated
 from bokeh_server.permissions import Action, Actor
 from bokeh_server.sockets.tickets import read_ticket
@@ -34,13 +35,20 @@ def ticket_for(docid: str, token: str, attempted: str) -> Ticket:
         raise _refused(attempted, "the ticket is for another document")
     if ticket.kind == ("embed" if current_state().settings.multi_user else "frame"):
         raise _refused(attempted, f"this server gives out no tickets of the kind {ticket.kind}")
+    if content_host() is not None and is_usercontent() is not (ticket.kind == "frame"):
+        raise _refused(attempted, "the ticket is for another host of this server")
     return ticket
 
 
 def asker(ticket: Ticket | None) -> Actor:
-    """Who asks; for a frame the one that its ticket names, and no cookie is looked at."""
+    """Who asks; for a frame the one that its ticket names, and no cookie is looked at.
+
+    :raises NotAuthenticated: a frame, at a host for nothing else, has no ticket.
+    """
     if ticket is not None and ticket.kind == "frame":
         return Actor(ticket.actor)
+    if is_usercontent():
+        raise _refused("read this document", "this host is for frames, which have tickets")
     return current_actor()
 
 

@@ -10,6 +10,7 @@ from flask import Response, g, request
 
 from bokeh_server.accounts import Known, folded
 from bokeh_server.blueprint.state import current_state
+from bokeh_server.blueprint.usercontent import is_usercontent
 from bokeh_server.errors import NotAuthenticated
 from bokeh_server.permissions import SINGLE_USER, Actor
 
@@ -64,6 +65,8 @@ def _find() -> Caller:
     state = current_state()
     if not state.settings.multi_user:
         return Caller(Actor(SINGLE_USER, single_user=True))
+    if is_usercontent():
+        return Caller(Actor(None))
     token = _token()
     if token is not None:
         return _holder(token)

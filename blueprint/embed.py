@@ -8,6 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from bokeh_server.blueprint.access import readable
+from bokeh_server.blueprint.embedders import asking_origin, demand_embedder
 from bokeh_server.blueprint.frames import embedded_url
 from bokeh_server.blueprint.pages import json_in_html, page_config, render, target_of
 from bokeh_server.blueprint.revisions import asked
@@ -53,13 +54,15 @@ def _config() -> dict[str, Any]:
     try:
         docid = request.args.get("docid", "")
         identity = readable(docid)
+        demand_embedder(identity, asking_origin())
         target = target_of(asked(docid), request.args.get("modelid") or None)
     except CallerError as error:
         return {"error": str(error), "status": error.status}
+    sites = {} if identity.sites is None else {"sites": identity.sites}
     if current_state().settings.multi_user:
         # drawn in that page, it would run its author's JavaScript there
-        return {"page": embedded_url(docid, target.get("id")).removeprefix(links().root)}
-    config = page_config(identity, target)
+        return {"page": embedded_url(docid, target.get("id")).removeprefix(links().root), **sites}
+    config = {**page_config(identity, target), **sites}
     config["ticket"] = make_ticket(identity, "embed")
     config["bokehjs"]["base"] = config["bokehjs"]["base"].removeprefix(config.pop("root"))
     return config

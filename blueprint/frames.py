@@ -16,7 +16,15 @@ from bokeh_server.blueprint.revisions import asked_revision
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
 from bokeh_server.blueprint.tickets import asks_for, is_public
+from bokeh_server.blueprint.usercontent import (
+    asked_shell,
+    content_host,
+    frame_origin,
+    is_usercontent,
+    shell_origin,
+)
 from bokeh_server.errors import BadRequest
+from bokeh_server.sites import Sites
 
 __all__ = [
     "embedded_url",
@@ -56,13 +64,21 @@ def is_framed() -> bool:
 
 def frame_url(docid: str, key: str | None) -> str:
     """The address of the frame in the page of this request."""
-    return f"{_path(docid, 'frame')}?{_query({'modelid': key} if key else {})}".rstrip("?")
+    arguments = {"modelid": key} if key else {}
+    if content_host() is None:
+        return f"{_path(docid, 'frame')}?{_query(arguments)}".rstrip("?")
+    arguments["shell"] = shell_origin()
+    return f"{frame_origin(docid)}{_path(docid, 'frame')}?{_query(arguments)}"
 
 
 def shell_url(docid: str) -> str:
-    """The address of the page to which the frame of this request belongs."""
+    """The address of the page to which the frame of this request belongs.
+
+    :raises BadRequest: it is at a host of its own, and the page is not known to be ours.
+    """
+    origin = asked_shell() if is_usercontent() else ""
     page = _path(docid, request.args.get("modelid") or "show")
-    return f"{page}?{_query({})}".rstrip("?")
+    return f"{origin}{page}?{_query({})}".rstrip("?")
 
 
 def embedded_url(docid: str, key: str | None) -> str:
@@ -84,27 +100,32 @@ def _query(arguments: dict[str, str]) -> str:
     return urlencode(arguments | flat | ({} if revision is None else {"revision": str(revision)}))
 
 
-def frame_ancestors() -> str:
-    """Who may frame the page: anybody where one only looks, else those who may connect."""
+def frame_ancestors(sites: Sites = None) -> str:
+    """Who may frame the page: where one only looks these sites, else those who may connect."""
     if is_public():
-        return "*"
+        return "*" if sites is None else " ".join(["'self'", *sites])
     allowed = current_state().settings.allow_websocket_origin
     return " ".join(["'self'", *(host for host in allowed if ";" not in host)])
 
 
-def shell_headers(docid: str) -> dict[str, str]:
+def shell_headers(docid: str, sites: Sites) -> dict[str, str]:
     """What the page around a frame may do: our scripts, and one frame that can go nowhere else."""
     own = "'self'"
     policy = {
         "default-src": "'none'",
         **dict.fromkeys(("script-src", "style-src", "img-src", "connect-src"), own),
-        "frame-src": _here("http", _path(docid, "frame")),
+        "frame-src": _frame_source(docid),
         **dict.fromkeys(("object-src", "base-uri"), "'none'"),
         "form-action": own,
         "require-trusted-types-for": "'script'",
-        "frame-ancestors": frame_ancestors(),
+        "frame-ancestors": frame_ancestors(sites),
     }
     return {"Content-Security-Policy": _directives(policy)}
+
+
+def _frame_source(docid: str) -> str:
+    path = _path(docid, "frame")
+    return _here("http", path) if content_host() is None else frame_origin(docid) + path
 
 
 def frame_headers(docid: str) -> dict[str, str]:
@@ -133,9 +154,16 @@ def _frame_policy(docid: str) -> dict[str, str]:
         "worker-src": "blob:",
         "form-action": "'none'",
         "base-uri": "'none'",
-        "frame-ancestors": frame_ancestors(),
+        "frame-ancestors": _frame_ancestors(),
         "webrtc": "'block'",
     }
+
+
+def _frame_ancestors() -> str:
+    """Who may hold a frame, which shows nothing until its shell gives it a ticket."""
+    if not is_usercontent() or is_public():
+        return frame_ancestors()
+    return frame_ancestors().replace("'self'", asked_shell(), 1)
 
 
 def _here(scheme: str, path: str) -> str:

@@ -22,6 +22,8 @@ from bokeh_server.storage.documents import TITLE_LENGTH
 from bokeh_server.storage.types import utc_now
 
 if TYPE_CHECKING:
+    from werkzeug.wrappers import Response as AnyResponse
+
     from bokeh_server.storage import GalleryStore
 
 __all__ = ["add_routes"]
@@ -99,9 +101,30 @@ class _Shown:
 
 def add_routes(blueprint: Blueprint) -> None:
     """Add the routes of this module."""
-    blueprint.add_url_rule("/", "home", _page)
+    blueprint.add_url_rule("/", "home", _home)
     blueprint.add_url_rule("/bokeh/", "index", _page)
     blueprint.add_url_rule("/bokeh/gallery", "gallery", _list)
+
+
+def _home() -> AnyResponse:
+    """The applications, or the one at this address, or the documents."""
+    state = current_state()
+    if not state.added:
+        return _page()
+    if "/" in state.added:
+        from bokeh_server.blueprint.app_pages import show_page
+
+        return show_page("/")
+    from bokeh_server.blueprint.app_index import applications_page
+
+    name = current_actor().name
+    has_documents = name is not None and _has_documents(name)
+    return applications_page(render, has_documents) or _page()
+
+
+def _has_documents(name: str) -> bool:
+    wish = Wish("mine", name, most=1)
+    return run_blocking(current_state().store.gallery.page, wish).total > 0
 
 
 def _page() -> Response:

@@ -12,6 +12,7 @@ from bokeh_server.blueprint.access import current_actor, still_writable, writabl
 from bokeh_server.blueprint.bearers import asker, demand, still, ticket_for
 from bokeh_server.blueprint.bodies import fingerprint_of
 from bokeh_server.blueprint.callers import current_caller
+from bokeh_server.blueprint.embedders import demand_embedder
 from bokeh_server.blueprint.feed import FeedHandler
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.sock import Sock, Upgrade
@@ -49,6 +50,7 @@ def _document(upgrade: Upgrade, docid: str) -> Response:
     _check_origin(upgrade, ticket.kind if ticket else None)
     actor = asker(ticket)
     right = _right(upgrade, docid, ticket, actor)
+    _check_embedder(upgrade, docid, ticket)
     document = current_state().engine.open(docid)
     options = request.args
     origin = _origin_id(options.get("origin"))
@@ -109,6 +111,13 @@ def _check_origin(upgrade: Upgrade, kind: Kind | None) -> None:
     decision = check_origin(handshake.origin, handshake.host, names.allowed, kind, names=names.own)
     if not decision:
         raise OriginRefused("open a live connection", decision.reason)
+
+
+def _check_embedder(upgrade: Upgrade, docid: str, ticket: Ticket | None) -> None:
+    """A ticket for embedding is good on the sites alone that the owner allows now."""
+    identity = current_state().engine.identity(docid)
+    if ticket is not None and ticket.kind == "embed" and identity is not None:
+        demand_embedder(identity, upgrade.handshake.origin)
 
 
 def _right(upgrade: Upgrade, docid: str, ticket: Ticket | None, actor: Actor) -> Right:

@@ -27,7 +27,8 @@ from bokeh_server.blueprint.revisions import asked, asked_revision, is_revision
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
 from bokeh_server.blueprint.tickets import asked_kind, asks_for, is_public, make_ticket, writes
-from bokeh_server.errors import Forbidden, UnknownModel
+from bokeh_server.blueprint.usercontent import asked_shell, content_host, is_usercontent
+from bokeh_server.errors import Forbidden, NotFound, UnknownModel
 from bokeh_server.sockets.origin import check_name
 
 if TYPE_CHECKING:
@@ -141,9 +142,10 @@ def _show(docid: str, key: str | None) -> Response:
     document = asked(docid)
     if current_state().settings.multi_user:
         holder = _Holder("shell.js", frame=frame_url(docid, key), embedded=is_embedded())
-        return _answer(_document_page(identity, document, key, holder), shell_headers(docid))
+        page = _document_page(identity, document, key, holder)
+        return _answer(page, shell_headers(docid, identity.sites))
     page = _document_page(identity, document, key, _Holder("page.js", bundles=links().bundles))
-    return _page(page, _PLOT_POLICY + frame_ancestors())
+    return _page(page, _PLOT_POLICY + frame_ancestors(identity.sites))
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,15 +184,24 @@ def _frame(docid: str) -> AnyResponse:
         return _show(docid, "frame")
     if not is_framed():
         return redirect(shell_url(docid))
+    if content_host() is not None and not is_usercontent():
+        raise NotFound(
+            "show the inside of a document's page", "it is at another host", "Open the page"
+        )
     page = render(
         "frame.html",
         kind=_kind(request.args.get("modelid") or None),
         embedded=is_embedded(),
         bundles=links().bundles,
         modules=_MODULES["frame.js"],
-        config=json_in_html({**_server_config(docid), "embedded": is_embedded()}),
+        config=json_in_html({**_server_config(docid), **_shell(), "embedded": is_embedded()}),
     )
     return _answer(page, frame_headers(docid))
+
+
+def _shell() -> dict[str, str]:
+    """The origin of the page around a frame, where it is not the frame's own address's."""
+    return {"shell": asked_shell()} if is_usercontent() else {}
 
 
 def _banner(revision: Revision) -> dict[str, Any]:

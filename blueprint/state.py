@@ -17,7 +17,10 @@ from bokeh_server.blueprint.telling import Teller
 from bokeh_server.errors import ServerFault
 
 if TYPE_CHECKING:
+    from bokeh.application.application import Application
+
     from bokeh_server.accounts import Accounts, Registration
+    from bokeh_server.apps import AppHost
     from bokeh_server.blueprint.assets import Assets
     from bokeh_server.blueprint.feed import Feed
     from bokeh_server.config import Settings
@@ -33,13 +36,15 @@ EXTENSION = "bokeh_server"
 T = TypeVar("T")
 
 #: parts in the order in which they are closed: who sends before who stores.
-_CLOSING_ORDER = ("feed", "sockets", "engine", "store")
+_CLOSING_ORDER = ("feed", "sockets", "applications", "engine", "store")
 
 
 class State:
     """Settings, and what is made from them when it is first needed.
 
     :ivar find_user: tells the name of who sent a request, where the app has its own logins.
+    :ivar added: Bokeh's applications by their addresses.
+    :ivar audiences: the names of those who may use one; ``None``: whoever may use this server.
 
     A server that forks its workers after loading the app gets new parts in every worker:
     threads, sockets and database connections do not survive a fork.
@@ -50,6 +55,8 @@ class State:
     ) -> None:
         self.settings = settings
         self.find_user = find_user
+        self.added: dict[str, Application] = {}
+        self.audiences: dict[str, frozenset[str] | None] = {}
         self._lock = threading.RLock()
         self._parts: dict[str, Any] = {}
         self._closed = False
@@ -91,6 +98,11 @@ class State:
     def feed(self) -> Feed:
         """The live feed of the index page."""
         return self._part("feed", self._start_feed)
+
+    @property
+    def applications(self) -> AppHost:
+        """The applications that run here."""
+        return self._part("applications", self._make_applications)
 
     @property
     def assets(self) -> Assets:
@@ -158,6 +170,12 @@ class State:
         from bokeh_server.blueprint.feed import Feed
 
         return Feed(self.engine, self.store)
+
+    def _make_applications(self) -> AppHost:
+        from bokeh_server.apps import AppHost
+        from bokeh_server.blueprint.app_options import host_options
+
+        return AppHost(self.added, host_options(self.settings, self.secret))
 
     def _find_assets(self) -> Assets:
         from bokeh_server.blueprint.assets import Assets

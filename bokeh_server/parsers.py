@@ -13,6 +13,7 @@ from typing import Any
 __all__ = [
     "LOG_LEVELS",
     "REGISTRATIONS",
+    "SESSION_IDS",
     "Parser",
     "count",
     "days",
@@ -28,17 +29,21 @@ __all__ = [
     "prefix",
     "registration",
     "seconds",
+    "session_ids",
     "size",
     "text",
+    "usercontent",
 ]
 
 Parser = Callable[[object], Any]
 
 REGISTRATIONS = ("open", "invitation", "closed")
+SESSION_IDS = ("unsigned", "signed", "external-signed")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 _UNITS = {"": 1, "b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30}
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\s\[\]@:/?#\\]+)(?::([0-9]{1,5}|\*))?")
+_USERCONTENT = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*(:(?P<port>[0-9]{1,5}))?")
 _WORDS = {"1": True, "true": True, "yes": True, "on": True}
 _WORDS |= {"0": False, "false": False, "no": False, "off": False, "": False}
 
@@ -133,6 +138,14 @@ def registration(value: object) -> str:
     return word
 
 
+def session_ids(value: object) -> str:
+    """One of :data:`SESSION_IDS`."""
+    word = text(value).lower()
+    if word not in SESSION_IDS:
+        raise ValueError(f"{value!r} is not one of {', '.join(SESSION_IDS)}")
+    return word
+
+
 def header(value: object) -> str:
     """The name of a header; empty means none."""
     name = text(value)
@@ -162,6 +175,15 @@ def directory(value: object) -> Path:
     if found is None:
         raise ValueError("the name of the directory is empty")
     return found
+
+
+def usercontent(value: object) -> str:
+    """``HOST[:PORT]``, or ``*.HOST[:PORT]``; empty means none."""
+    given = text(value).lower()
+    match = _USERCONTENT.fullmatch(given)
+    if given and (match is None or not 0 < int(match["port"] or 1) <= 65535):
+        raise ValueError(f"{value!r} is not HOST[:PORT] or *.HOST[:PORT]; it is no IPv6 address")
+    return given
 
 
 def names(value: object) -> tuple[str, ...]:

@@ -17,8 +17,8 @@ import ssl
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import bokeh
 import click
@@ -30,13 +30,20 @@ from werkzeug.wrappers import Response
 
 from bokeh_server import __version__
 from bokeh_server.blueprint import BokehServer
+from bokeh_server.blueprint.usercontent import read_content_host
 from bokeh_server.config import Settings
 from bokeh_server.errors import ConfigurationError
 from bokeh_server.httpd import HttpServer, Wsgi
 
+if TYPE_CHECKING:
+    from bokeh.application.application import Application
+
+    Applications = Mapping[str, Application]
+
 __all__ = [
     "StandaloneServer",
     "TrustedHosts",
+    "check_hosts",
     "create_app",
     "listen",
     "prepare_data_dir",
@@ -63,20 +70,25 @@ log = logging.getLogger("bokeh_server")
 class TrustedHosts:
     """Answer only requests for names that are ours: a defence against DNS rebinding.
 
+    :param frames: whether frames are at a host.
+
     A page of any site can make its own name point at 127.0.0.1 and then talk to a local server
     as if it were its own; the ``Host`` header still carries the name of that site.
     """
 
-    def __init__(self, app: Wsgi, names: Iterable[str]) -> None:
+    def __init__(
+        self, app: Wsgi, names: Iterable[str], frames: Callable[[str], bool] = lambda _: False
+    ) -> None:
         self.app = app
         self.names = frozenset(name.lower() for name in names)
+        self.frames = frames
 
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
         """Pass the request on, or answer 421."""
         host = str(environ.get("HTTP_HOST", ""))
-        if not host or _without_port(host) in self.names:
+        if not host or _without_port(host) in self.names or self.frames(host):
             return self.app(environ, start_response)
         why = "this server answers only for local use and the names it was given"
         remedy = "Start it with --trusted-host to use it by that name"
@@ -90,12 +102,17 @@ def _without_port(host: str) -> str:
     return name if name.endswith("]") else name.rsplit(":", 1)[0]
 
 
-def create_app(settings: Settings) -> Flask:
-    """The Flask app of the stand-alone server: the blueprint, and nothing of anybody else's."""
+def create_app(settings: Settings, applications: Applications | None = None) -> Flask:
+    """The Flask app of the stand-alone server: the blueprint, and nothing of anybody else's.
+
+    :param applications: by their addresses.
+    """
     app = Flask("bokeh_server", static_folder=None, template_folder=None)
     app.debug = settings.debug
     app.config["PROPAGATE_EXCEPTIONS"] = False
-    BokehServer(app, settings=settings)
+    server = BokehServer(app, settings=settings)
+    for path, application in (applications or {}).items():
+        server.add_application(path, application)
     if settings.url_prefix:
         app.add_url_rule("/", "home", lambda: redirect(settings.url_prefix + "/"))
     app.wsgi_app = _wrap(app.wsgi_app, settings)  # type: ignore[method-assign]
@@ -103,9 +120,9 @@ def create_app(settings: Settings) -> Flask:
 
 
 def _wrap(wsgi: Any, settings: Settings) -> Any:
-    names = trusted_names(settings)
+    names, frames = trusted_names(settings), read_content_host(settings.usercontent_host)
     if names:
-        wsgi = TrustedHosts(wsgi, names)
+        wsgi = TrustedHosts(wsgi, names, *([frames.is_at] if frames else []))
     count = settings.trusted_proxies
     if count:
         wsgi = ProxyFix(wsgi, x_for=count, x_proto=count, x_host=count, x_prefix=count)
@@ -218,19 +235,37 @@ def prepare_data_dir(settings: Settings) -> None:
         ) from None
 
 
+def check_hosts(settings: Settings) -> None:
+    """Refuse a host for frames where the pages around them may be anywhere, or there too.
+
+    :raises ConfigurationError: they may.
+    """
+    frames = read_content_host(settings.usercontent_host)
+    if frames is None:
+        return
+    attempted = f"serve frames from {settings.usercontent_host}"
+    if not trusted_names(settings):
+        why = "the name of the pages around them is not known"
+        raise ConfigurationError(attempted, why, "Give it with --trusted-host")
+    if frames.is_at(_own_name(settings)) and not settings.trusted_host:
+        why = "the pages around them are there, too"
+        raise ConfigurationError(attempted, why, "Choose another name for it")
+
+
 class StandaloneServer:
     """One running server.
 
     :ivar url: where it is reached from this machine, with a slash at the end.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, applications: Applications | None = None) -> None:
         context = tls_context(settings)
+        check_hosts(settings)
         prepare_data_dir(settings)
         self.settings = settings
         self.listener = listen(settings)
         try:
-            self.app = create_app(settings)
+            self.app = create_app(settings, applications)
             self.state = self.app.extensions["bokeh_server"]
             # a database or key that cannot be used stops us here, not the first who opens a page
             self.state.engine  # noqa: B018
@@ -247,9 +282,7 @@ class StandaloneServer:
     @property
     def url(self) -> str:
         """Address of the index page, with the port in use."""
-        address = self.settings.address
-        local = address in {"", "0.0.0.0", "::", "127.0.0.1"}  # noqa: S104 — compared, not bound
-        name = "localhost" if local else _bracketed(address)
+        name = _own_name(self.settings)
         return f"{self.settings.scheme}://{name}:{self.port}{self.settings.url_prefix}/"
 
     def run(self) -> None:
@@ -257,6 +290,8 @@ class StandaloneServer:
         watchers = [gevent.signal_handler(each, self.stop) for each in _stop_signals()]
         spare_collector()
         self.state.schema.when_loaded = spare_collector
+        if self.state.added:
+            self.state.applications.start()
         self._http.start()
         self._announce()
         try:
@@ -283,9 +318,23 @@ class StandaloneServer:
         say(f"bokeh-server {__version__} on bokeh {bokeh.__version__}")
         say(f"  database  {settings.shown('database')}")
         say(f"  mode      {MANY_USERS if settings.multi_user else SINGLE_USER}")
+        if settings.usercontent_host:
+            say(f"  frames    {settings.usercontent_host}")
         say(f"  URL       {self.url}")
+        for path in self.state.added:
+            say(f"  app       {self.url.rstrip('/')}{path}")
         if settings.show:
-            gevent.spawn(webbrowser.open, self.url)
+            for url in self._shown():
+                gevent.spawn(webbrowser.open, url)
+
+    def _shown(self) -> list[str]:
+        return [self.url.rstrip("/") + path for path in self.state.added] or [self.url]
+
+
+def _own_name(settings: Settings) -> str:
+    """The name by which the server is reached from this machine."""
+    local = settings.address in {"", "0.0.0.0", "::", "127.0.0.1"}  # noqa: S104 — compared, not bound
+    return "localhost" if local else _bracketed(settings.address)
 
 
 def spare_collector() -> None:
@@ -331,11 +380,12 @@ def set_up_logging(settings: Settings) -> None:
     log.setLevel("DEBUG" if settings.debug else settings.log_level.upper())
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, applications: Applications | None = None) -> None:
     """Run the stand-alone server until it is stopped.
 
+    :param applications: by their addresses.
     :raises ConfigurationError: it cannot start; the message is one line that says what to do.
     """
     set_up_logging(settings)
     raise_file_limit()
-    StandaloneServer(settings).run()
+    StandaloneServer(settings, applications).run()

@@ -194,6 +194,14 @@ class DocumentStore:
         with self._database.write(f"publish document {docid}") as connection:
             return _set(connection, docid, published=published)
 
+    def embed(self, docid: str, sites: str | None) -> DocumentRecord:
+        """Let pages of these sites alone embed a document; ``None``: of every site.
+
+        :raises UnknownDocument: there is no such document.
+        """
+        with self._database.write(f"choose the sites of document {docid}") as connection:
+            return _set(connection, docid, sites=sites)
+
 
 def _insert(connection: Connection, docid: str, owner_id: int, title: str) -> None:
     now = utc_now()
@@ -236,6 +244,7 @@ def records() -> Any:  # the type of a Select differs between SQLAlchemy 2.0 and
         Document.created,
         Document.changed,
         Document.plots,
+        Document.sites,
     )
     return select(*columns).join(User, User.id == Document.owner_id)
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, case, func, or_, select
 
 from bokeh_server.storage.database import Database
 from bokeh_server.storage.documents import records
@@ -105,10 +105,14 @@ class GalleryStore:
         return found
 
     def _has(self, word: str) -> ColumnElement[bool]:
-        find = func.instr if self._database.is_sqlite else func.strpos
-        texts = (self._folded(Document.title), self._folded(User.name))
-        folded = word.casefold() if self._database.is_sqlite else func.lower(word)
-        return (find(texts[0], folded) > 0) | (find(texts[1], folded) > 0)
+        texts = (Document.title, User.name)
+        if self._database.is_sqlite:
+            folded = word.casefold()
+            return or_(*(func.instr(self._folded(text), folded) > 0 for text in texts))
+        # Its `lower` knows the case of the letters that its locale has, and may have few.
+        forms = {word.lower(), word.upper(), word.capitalize(), word}
+        found = [func.strpos(text, form) > 0 for text in texts for form in forms]
+        return or_(*found, *(func.strpos(func.lower(text), word.lower()) > 0 for text in texts))
 
     def _folded(self, text: Any) -> Any:
         return (func.casefold if self._database.is_sqlite else func.lower)(text)

@@ -26,6 +26,7 @@ class DocumentRecord:
     :param owner: the owner's name.
     :param seq: the number of the last change, 0 for a document that never had one.
     :param plots: how many plots it shows.
+    :param sites: the origins whose pages may embed it, with spaces between; ``None``: every one.
     """
 
     docid: str
@@ -36,6 +37,7 @@ class DocumentRecord:
     created: datetime
     changed: datetime
     plots: int
+    sites: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

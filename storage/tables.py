@@ -161,7 +161,8 @@ class Document(Base):
     """A stored document; its content is in its snapshot and changes.
 
     ``seq`` is the number of its last change, ``snapshot_seq`` that of the newest snapshot.
-    ``sites`` are the origins whose pages may embed it; without any, every page may.
+    ``sites`` are the origins whose pages may embed it, with spaces between: none of them where it
+    is empty, every page where it is null.
     """
 
     __tablename__ = "document"

@@ -49,8 +49,9 @@ export async function embed(script, config) {
     await new Promise((resolve) => addEventListener("DOMContentLoaded", resolve, {once: true}))
   }
   const {note, stage} = place_of(script)
-  if (config.error != null) {
-    say(note, config.error)
+  const reason = config.error ?? refusal(config)
+  if (reason != null) {
+    say(note, reason)
     return
   }
   if (config.page != null) {
@@ -64,6 +65,28 @@ export async function embed(script, config) {
     console.error(error)
     say(note, `This plot could not be shown: ${error.message}`)
   }
+}
+
+// Why the page may not show it, where its owner lets some sites alone do that. The server sees to
+// it; here it is only told, as a browser shows nothing, and the server need not know where we are.
+function refusal({sites, root, page}) {
+  if (sites == null) {
+    return null
+  }
+  const above = page == null ? [] : [...location.ancestorOrigins ?? []]
+  const other = [location.origin, ...above].find((origin) => {
+    return origin !== new URL(root).origin && !sites.some((site) => is_at(origin, site))
+  })
+  return other == null ? null : `This plot may not be shown on ${other}: its owner lets other sites show it.`
+}
+
+// As the server's own permits().
+function is_at(origin, site) {
+  const [scheme, page] = origin.split("://")
+  const [wanted, authority] = site.split("://")
+  const is_scheme = scheme === wanted || (scheme === "https" && wanted === "http")
+  return is_scheme && (authority.startsWith("*.")
+    ? page.endsWith(authority.slice(1)) && page.length >= authority.length : page === authority)
 }
 
 // A document of somebody else runs in a frame of its server, not here.

@@ -21,7 +21,7 @@ window.prompt = (question, proposal) => proposal ?? null
 const TICKET_TIMEOUT = 15000  // ms
 
 const own = JSON.parse(document.getElementById("bokeh-server-config").textContent)
-const shell = new URL(location.href).origin  // of the page; the frame itself has none
+const shell = own.shell ?? new URL(location.href).origin  // of the page; the frame itself has none
 const awaited = new Map()
 let asked = 0
 let session = null

@@ -15,6 +15,7 @@ from bokeh_server.cli.options import CONTEXT, settings_of, store_options
 from bokeh_server.cli.tables import print_table, readable_size
 from bokeh_server.errors import BokehServerError, ConfigurationError, UnknownDocument
 from bokeh_server.permissions import SINGLE_USER
+from bokeh_server.sites import check_sites, read_sites, write_sites
 
 if TYPE_CHECKING:
     from bokeh_server.documents import Engine
@@ -132,6 +133,37 @@ def give_command(context: click.Context, /, document: str, name: str, **options:
     with open_store(context, options, create=False) as store:
         record = store.documents.give(find_document(store, document).docid, name)
     click.echo(f"{record.title!r} ({record.docid}) is {record.owner}'s now.")
+
+
+@docs.command("sites")
+@click.argument("document")
+@click.argument("sites", metavar="[SITE]...", nargs=-1)
+@click.option("--every", is_flag=True, help="Let every site embed it")
+@click.option("--none", is_flag=True, help="Let no site embed it")
+@store_options
+@click.pass_context
+def sites_command(
+    context: click.Context,
+    /,
+    document: str,
+    sites: tuple[str, ...],
+    every: bool,
+    none: bool,
+    **options: Any,
+) -> None:
+    """Print or choose the sites whose pages may embed DOCUMENT.
+
+    SITE is an origin: https://example.org, https://*.example.org or http://localhost:8000.
+    """
+    if every + none + bool(sites) > 1:
+        raise click.UsageError("Give SITEs, --every or --none, and not two of them.")
+    with open_store(context, options, create=False) as store:
+        record = find_document(store, document)
+        if every or none or sites:
+            text = write_sites(None if every else check_sites(sites))
+            record = store.documents.embed(record.docid, text)
+    allowed = read_sites(record.sites)
+    click.echo("every site" if allowed is None else "\n".join(allowed) or "no site")
 
 
 @docs.command("export")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from bokeh_server.client._people import People
@@ -139,6 +140,24 @@ class Documents(People):
         """Who may use the document besides its owner: role by name."""
         answer: dict[str, Any] = self.http.get(self.http.url("doc", self.used(), "grants"))
         return {each["username"]: each["role"] for each in answer["grants"]}
+
+    def allow_sites(self, sites: Iterable[str] | None) -> None:
+        """Let pages of these sites alone embed the document, besides those of the server.
+
+        :param sites: origins, as ``https://example.org``, ``https://*.example.org`` or
+            ``http://localhost:8000``; ``None``: every site.
+        :raises BadRequest: one of them is none.
+        """
+        if isinstance(sites, str):
+            sites = [sites]
+        body = {"sites": None if sites is None else list(sites)}
+        self.http.post(self.http.url("doc", self.used(), "sites"), body, method="PUT")
+
+    @property
+    def sites(self) -> list[str] | None:
+        """The sites whose pages may embed the document; ``None``: every one."""
+        answer: dict[str, Any] = self.http.get(self.http.url("doc", self.used(), "grants"))
+        return answer["sites"]  # type: ignore[no-any-return]
 
     def _grant_url(self, username: str) -> str:
         return self.http.url("doc", self.used(), "grants", username)

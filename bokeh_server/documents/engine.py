@@ -23,6 +23,7 @@ from bokeh_server.documents.watchers import Watchers
 from bokeh_server.errors import BokehServerError
 from bokeh_server.permissions import SINGLE_USER
 from bokeh_server.protocol import Schema
+from bokeh_server.sites import Sites, write_sites
 from bokeh_server.storage import DocumentRecord, GrantRecord, Store
 from bokeh_server.storage.documents import check_title
 from bokeh_server.storage.forks import ForkGuard
@@ -137,6 +138,14 @@ class Engine:
         self._identities.forget(docid)
         self._watchers.notify(docid, "rights")
         return record
+
+    def embed(self, docid: str, sites: Sites) -> None:
+        """Let pages of these sites alone embed a document; ``None``: of every site.
+
+        :raises UnknownDocument: there is no such document.
+        """
+        run_blocking(self._store.documents.embed, docid, write_sites(sites))
+        self._identities.forget(docid)
 
     def share(self, docid: str, name: str, role: str) -> None:
         """Give somebody a role in a document, in the place of the one they had.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bokeh_server.remembered import Remembered
+from bokeh_server.sites import Sites, read_sites
 
 if TYPE_CHECKING:
     from bokeh_server.storage import DocumentRecord
@@ -19,6 +20,7 @@ class Identity:
     """What permissions and pages need to know of a document, and what seldom changes.
 
     :param roles: of everybody who has one, by name: ``editor`` or ``viewer``.
+    :param sites: the origins whose pages may embed it; ``None``: every one.
     """
 
     docid: str
@@ -26,6 +28,7 @@ class Identity:
     owner: str
     published: bool
     roles: Mapping[str, str] = field(default_factory=dict, hash=False)
+    sites: Sites = None
 
 
 class Identities(Remembered[str, Identity]):
@@ -48,5 +51,5 @@ class Identities(Remembered[str, Identity]):
         record = self._record(docid)
         if record is None:
             return None
-        roles = self._roles(docid)
-        return Identity(docid, record.title, record.owner, record.published, roles)
+        roles, sites = self._roles(docid), read_sites(record.sites)
+        return Identity(docid, record.title, record.owner, record.published, roles, sites)

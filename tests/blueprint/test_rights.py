@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from bokeh_server.blueprint import BokehServer
 from bokeh_server.permissions import Action
-from support.documents import doc_json, set_value
+from support.documents import doc_json, picture, set_value
 
 #: what everybody needs of a document for a route of it.
 READ, WRITE, OWN = Action.READ, Action.WRITE, Action.OWN
@@ -36,6 +36,7 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("document", "GET"): READ,
     ("document_socket", "GET"): READ,
     ("find_document", "GET"): KNOWN,
+    ("gallery", "GET"): KNOWN,
     ("frame", "GET"): ALL,  # the same for every docid: what it shows takes a ticket
     ("grant", "PUT"): OWN,
     ("grants", "GET"): OWN,
@@ -44,6 +45,7 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("home", "GET"): KNOWN,
     ("index", "GET"): KNOWN,
     ("index_socket", "GET"): ALL,  # who is not known follows nothing
+    ("keep_thumbnail", "PUT"): WRITE,
     ("login", "POST"): ALL,
     ("login_page", "GET"): ALL,
     ("logout", "POST"): ALL,
@@ -68,6 +70,8 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("set_attributes", "PUT"): WRITE,
     ("show_document", "GET"): READ,
     ("show_model", "GET"): READ,
+    ("sites", "PUT"): OWN,
+    ("thumbnail", "GET"): READ,
     ("ticket", "GET"): READ,
     ("tokens", "GET"): KNOWN,
     ("unpublish", "POST"): OWN,
@@ -92,11 +96,13 @@ MOST: dict[str, Action | None] = {
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("append_change", "POST"): {"events": set_value(5).events},
+    ("keep_thumbnail", "PUT"): picture(),
     ("grant", "PUT"): {"role": "viewer"},
     ("replace_content", "PUT"): {"doc": doc_json()},
     ("restore", "POST"): {"revision": 1},
     ("set_attributes", "PATCH"): {"value": 7},
     ("set_attributes", "PUT"): {"value": 8},
+    ("sites", "PUT"): {"sites": ["https://example.org"]},
     ("upsert_models", "POST"): [],
 }
 VALUES = {"modelid": "s", "typename": "Slider", "username": "viewer"}
@@ -115,6 +121,9 @@ class World:
         """Send a request as somebody."""
         headers = {"Accept": "application/json", **self.headers.get(who, {})}
         client = self.clients.get(who) or self.clients["nobody"]
+        if isinstance(body, bytes):
+            headers["Content-Type"] = "image/png"
+            return client.open(path, method=method, data=body, headers=headers)
         return client.open(path, method=method, json=body, headers=headers)
 
     def document(self, published: bool) -> str:

@@ -13,6 +13,7 @@ from bokeh.plotting import figure
 from playwright.sync_api import BrowserContext, Frame, Page, expect
 
 from support.browser import Api, frame_of, wait_live, wait_until
+from support.server import RunningServer, running_server
 from support.sink import Sink, sink
 
 pytestmark = pytest.mark.browser
@@ -41,6 +42,23 @@ WAYS_OUT = {
     "another document": "location.href = `${server}/bokeh/doc/${other}/show`",
     "the list": "location.href = `${server}/`",
 }
+
+
+@pytest.fixture(scope="module", params=["", "127.0.0.1"], ids=["one-host", "two-hosts"])
+def people_server(request: pytest.FixtureRequest) -> Iterator[RunningServer]:
+    """A server that several people share, whose frames are at its own name or at another."""
+    more = ("--usercontent-host", request.param) if request.param else ()
+    with running_server("--multi-user", *more) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def people_api(people_server: RunningServer) -> Iterator[Api]:
+    """Scripts' way to it."""
+    found = Api(people_server.url)
+    found.enter()
+    yield found
+    found.close()
 
 
 @pytest.fixture
@@ -225,9 +243,9 @@ def test_a_frame_alone_is_in_a_sandbox_too(
     page.goto(f"{people_api.url}/bokeh/doc/{docid}/frame?modelid=line")
     assert page.url == f"{people_api.url}/bokeh/doc/{docid}/line"
     wait_live(page)
+    address = page.locator("#frame").evaluate("(it) => it.src")
     page.goto(f"{people_api.url}/bokeh/ping")
-    address = f"{people_api.url}/bokeh/doc/{docid}/frame?public=true"
-    page.set_content(f'<iframe id="frame" src="{address}"></iframe>')
+    page.set_content(f'<iframe id="frame" src="{address}&public=true"></iframe>')
     frame = frame_of(page)
     frame.wait_for_selector("#stage")
     assert frame.evaluate("window.origin") == "null"

@@ -220,3 +220,21 @@ def document_of(plot: figure) -> Document:
     made = Document()
     made.add_root(plot)
     return made
+
+
+def test_a_site_that_may_not(visit: Visit, api: Api, site: Site, docid: str) -> None:
+    """The reason stands in the tag's place; on a site that may, the plot is drawn and live."""
+    sites = {"sites": ["https://example.org"]}
+    api.call("PUT", f"/bokeh/doc/{docid}/sites", json=sites)
+    silent = {"Referrer_Policy": "no-referrer"}
+    for path, headers in (("/told", {}), ("/silent", silent)):
+        page = visit(site.add(path, tag(api, "a", docid, "one"), **headers))
+        expect(page.get_by_role("status")).to_contain_text("its owner lets other sites show it")
+        assert canvases(page) == 0
+    api.call("PUT", f"/bokeh/doc/{docid}/sites", json={"sites": [site.url]})
+    page = visit(site.add("/chosen", tag(api, "a", docid, "amount"), **silent))
+    page.wait_for_selector(".noUi-handle")
+    slider = next(m["id"] for m in api.call("GET", f"/bokeh/bb/{docid}/Slider/"))
+    api.set(docid, slider, "value", 6)
+    value = "Bokeh.documents[0].get_model_by_name('amount').value"
+    wait_until(lambda: page.evaluate(value), 6)

@@ -104,3 +104,43 @@ def test_a_document_that_ends_says_so(
     notice = page.frame_locator("iframe").locator("#notice")
     expect(notice).to_have_text("This document was deleted.")
     wait_until(lambda: page.evaluate(HEIGHTS)[0] > 80)
+
+
+def test_a_site_that_may_not(visit: Visit, people_api: Api, site: Site, docid: str) -> None:
+    """The reason stands in the tag's place, whether the page tells where it is or not."""
+
+    def choose(*sites: str) -> None:
+        people_api.call("PUT", f"/bokeh/doc/{docid}/sites", json={"sites": list(sites)})
+
+    choose("https://example.org")
+    silent = {"Referrer_Policy": "no-referrer"}
+    for path, headers in (("/told", {}), ("/silent", silent)):
+        page = visit(site.add(path, tag(people_api, "a", docid, "one"), **headers))
+        reason = f"on {site.url}"
+        expect(page.get_by_role("status")).to_contain_text(reason)
+        expect(page.get_by_role("status")).to_contain_text("its owner lets other sites show it")
+        assert page.locator("iframe").count() == 0
+    choose("https://example.org", site.url)
+    page = visit(site.add("/chosen", tag(people_api, "a", docid, "one"), **silent))
+    (frame,) = plots_in(page)
+    frame.wait_for_selector(".bk-Canvas")
+
+
+def test_a_site_around_one_that_may(
+    visit: Visit, people_api: Api, site: Site, docid: str, problems: list[str]
+) -> None:
+    """A page that may show it shows nothing in a frame of one that may not."""
+    other = Site()
+    try:
+        people_api.call("PUT", f"/bokeh/doc/{docid}/sites", json={"sites": [site.url]})
+        inner = site.add("/inner", tag(people_api, "a", docid, "one"))
+        page = visit(other.add("/outer", f'<iframe src="{inner}"></iframe>'))
+        note = page.frame_locator("iframe").get_by_role("status")
+        expect(note).to_contain_text(f"on {other.url}")
+        shell = f"{people_api.url}/bokeh/doc/{docid}/show?public=true"
+        page = visit(other.add("/shell", f'<iframe src="{shell}"></iframe>'))
+        wait_until(lambda: any("frame-ancestors" in each for each in problems))
+        assert page.frame_locator("iframe").locator("#frame").count() == 0
+    finally:
+        other.close()
+        problems.clear()

@@ -255,3 +255,18 @@ def test_commands_forget_nothing(server: RunningServer, monkeypatch: pytest.Monk
     docs(server, "log", publish(server, "kept"))
     assert seen
     assert min(seen) > 2**62
+
+
+def test_sites(server: RunningServer) -> None:
+    """They are printed and chosen, and the running server knows within a second."""
+    docid = publish(server, "embedded")
+    assert docs(server, "sites", docid) == "every site\n"
+    assert docs(server, "sites", docid, "https://A.org", "http://b.org:1") == (
+        "https://a.org\nhttp://b.org:1\n"
+    )
+    assert docs(server, "sites", docid, "--none") == "no site\n"
+    url = f"{server.url}/bokeh/doc/{docid}/grants"
+    wait_until(lambda: requests.get(url, timeout=10).json()["sites"], [])
+    assert docs(server, "sites", docid, "--every") == "every site\n"
+    with pytest.raises(CallerError, match="with no path"):
+        docs(server, "sites", docid, "https://a.org/b")

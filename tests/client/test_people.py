@@ -175,3 +175,19 @@ def test_published_documents_are_for_everybody(people: RunningServer, tmp_path: 
         owner.unpublish()
         with pytest.raises(UnknownDocument):
             anybody.info(docid)
+
+
+def test_sites_that_may_embed(people: RunningServer, tmp_path: Path) -> None:
+    """They are chosen and read back; what is no site is refused."""
+    with session_of(people, tmp_path) as session:
+        session.register("embedder", PASSWORD)
+        session.use_doc("line")
+        assert session.sites is None
+        session.allow_sites(["https://Example.org", "http://localhost:8000"])
+        assert session.sites == ["https://example.org", "http://localhost:8000"]
+        with pytest.raises(BadRequest, match="with no path"):
+            session.allow_sites("https://example.org/page")
+        session.allow_sites([])
+        assert session.sites == []
+        session.allow_sites(None)
+        assert session.sites is None
