@@ -22,6 +22,7 @@ from bokeh_server.blueprint.callers import (
 )
 from bokeh_server.blueprint.foreign import refuse_unsigned
 from bokeh_server.blueprint.form_pages import say_on_page, to_page
+from bokeh_server.blueprint.link_cookies import clear_links
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BadRequest, CallerError, Forbidden, NotFound
 from bokeh_server.permissions import Action
@@ -107,6 +108,7 @@ def _logout() -> AnyResponse:
     _end(current_caller().known)
     answer = to_page("/bokeh/login") if _is_form() else jsonify(status="ok")
     clear_login(answer)
+    clear_links(answer)  # whoever sits down here next shall not have them
     return answer
 
 

@@ -10,13 +10,14 @@ from flask import Blueprint, Response, jsonify, request
 from bokeh_server.blocking import run_sized
 from bokeh_server.blueprint.access import (
     current_actor,
+    current_key,
     demand_user,
     owned,
     readable,
     user_name,
     writable,
 )
-from bokeh_server.blueprint.bearers import asker, demand, ticket_for
+from bokeh_server.blueprint.bearers import asker, ticket_for
 from bokeh_server.blueprint.bodies import (
     fingerprint,
     parse_body,
@@ -26,7 +27,8 @@ from bokeh_server.blueprint.bodies import (
 )
 from bokeh_server.blueprint.embedders import demand_embedder
 from bokeh_server.blueprint.foreign import demand_own_name
-from bokeh_server.blueprint.revisions import asked
+from bokeh_server.blueprint.revisions import asked, asked_revision
+from bokeh_server.blueprint.standing import checker
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.summaries import summary
 from bokeh_server.errors import BadRequest, UnknownDocument
@@ -34,6 +36,7 @@ from bokeh_server.permissions import Action
 from bokeh_server.protocol.packing import CONTENT_TYPE, pack
 
 if TYPE_CHECKING:
+    from bokeh_server.permissions import Pass
     from bokeh_server.sockets.tickets import Ticket
     from bokeh_server.storage import DocumentRecord
 
@@ -90,6 +93,9 @@ def document_info(record: DocumentRecord) -> dict[str, Any]:
 
 def _find() -> Response:
     demand_own_name("look for a title")
+    held = current_key()
+    if held is not None:
+        return jsonify(document_info(_opened_by(held)))
     name = demand_user("look for a title")
     record = current_state().engine.find(name, request.args.get("title", ""))
     if record is None:
@@ -97,6 +103,16 @@ def _find() -> Response:
             "find this document", "you have none of this title", "POST the title to create it"
         )
     return jsonify(document_info(record))
+
+
+def _opened_by(key: Pass) -> DocumentRecord:
+    """The document of a key; a title, where one is given, has to be its own."""
+    record = current_state().engine.require(key.docid)
+    if request.args.get("title", record.title) != record.title:
+        raise UnknownDocument(
+            "find this document", "the key is for another one", f"That is {record.title!r}"
+        )
+    return record
 
 
 def _create() -> tuple[Response, int]:
@@ -130,7 +146,7 @@ def _delete(docid: str) -> tuple[str, int]:
 
 def _content(docid: str) -> Response:
     ticket = _ticket(docid)
-    identity = demand(docid, asker(ticket), Action.READ)
+    identity = checker(asker(docid, ticket), Action.READ, asked_revision())()
     if ticket is not None and ticket.kind == "embed":
         demand_embedder(identity, request.headers.get("Origin"))
     inline = request.accept_mimetypes.best == "application/json"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 
 from bokeh_server.accounts import folded
-from bokeh_server.blueprint.access import owned
+from bokeh_server.blueprint.access import demand_people, owned
 from bokeh_server.blueprint.bodies import read_object
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BadRequest, NotFound
@@ -36,7 +36,7 @@ def _list(docid: str) -> Response:
 
 def _give(docid: str, username: str) -> Response:
     identity = owned(docid)
-    _demand_people()
+    demand_people("share this document")
     name, role = folded(username), _role()
     if name == identity.owner:
         raise BadRequest("share this document", "its owner may do everything already")
@@ -59,12 +59,6 @@ def _embed(docid: str) -> Response:
     sites = check_sites(body["sites"])
     current_state().engine.embed(docid, sites)
     return jsonify(sites=sites)
-
-
-def _demand_people() -> None:
-    if not current_state().settings.multi_user:
-        why = "this server knows nobody but you"
-        raise NotFound("share this document", why, "Start it with --multi-user")
 
 
 def _role() -> str:

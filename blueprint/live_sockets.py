@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
 from bokeh_server.blocking import run_sized
-from bokeh_server.blueprint.access import current_actor, still_writable, writable
-from bokeh_server.blueprint.bearers import asker, demand, still, ticket_for
+from bokeh_server.blueprint.access import user_name, writable
+from bokeh_server.blueprint.bearers import asker, ticket_for
 from bokeh_server.blueprint.bodies import fingerprint_of
 from bokeh_server.blueprint.callers import current_caller
 from bokeh_server.blueprint.embedders import demand_embedder
 from bokeh_server.blueprint.feed import FeedHandler
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.sock import Sock, Upgrade
+from bokeh_server.blueprint.standing import checker, present_standing
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BadRequest, NotAuthenticated, OriginRefused
 from bokeh_server.permissions import Action
@@ -27,7 +30,6 @@ from bokeh_server.sockets.origin import check_origin
 from bokeh_server.sockets.tickets import is_session_token
 
 if TYPE_CHECKING:
-    from bokeh_server.permissions import Actor
     from bokeh_server.sockets import Connection
     from bokeh_server.sockets.tickets import Kind, Right, Ticket
 
@@ -48,21 +50,25 @@ def add_routes(blueprint: Blueprint) -> None:
 def _document(upgrade: Upgrade, docid: str) -> Response:
     ticket = _ticket(upgrade, docid)
     _check_origin(upgrade, ticket.kind if ticket else None)
-    actor = asker(ticket)
-    right = _right(upgrade, docid, ticket, actor)
+    standing = asker(docid, ticket)
+    right = _right(upgrade, ticket)
+    checker(standing, Action.READ if right == "read" else Action.WRITE)()
     _check_embedder(upgrade, docid, ticket)
     document = current_state().engine.open(docid)
+    rechecks = current_state().rechecks
     options = request.args
     origin = _origin_id(options.get("origin"))
-    check = still(docid, ticket)
+    check = checker(standing, Action.WRITE)
 
     def make_handler(connection: Connection) -> BokehHandler:
+        rechecks.join(standing, connection)
         return BokehHandler(
             connection,
             document,
             right=right,
             check=check,
-            actor=actor.name or "",
+            leave=lambda: rechecks.leave(standing, connection),
+            actor=standing.actor.signature,
             origin=origin,
             script=options.get("script") == "1",
             inline=options.get("repull") == "1",
@@ -79,10 +85,10 @@ def _changes(upgrade: Upgrade, docid: str) -> Response:
         raise NotAuthenticated("store changes", "this connection is for scripts")
     writable(docid)
     document = current_state().engine.open(docid)
-    actor = current_actor().name or ""
+    actor = user_name()
     origin, path = _origin_id(request.args.get("origin")), request.path
 
-    check = still_writable(docid)
+    check = checker(present_standing(docid), Action.WRITE)
 
     def append(body: bytes, key: str) -> dict[str, object]:
         check()
@@ -120,8 +126,8 @@ def _check_embedder(upgrade: Upgrade, docid: str, ticket: Ticket | None) -> None
         demand_embedder(identity, upgrade.handshake.origin)
 
 
-def _right(upgrade: Upgrade, docid: str, ticket: Ticket | None, actor: Actor) -> Right:
-    """What the connection may do: as the ticket says, and never more than its document allows.
+def _right(upgrade: Upgrade, ticket: Ticket | None) -> Right:
+    """What the connection is to do.
 
     A script has no page that could have given it a ticket; a browser always has one.
     """
@@ -129,9 +135,7 @@ def _right(upgrade: Upgrade, docid: str, ticket: Ticket | None, actor: Actor) ->
         raise NotAuthenticated(
             "open a live connection", "the request has no ticket", "Load the page again"
         )
-    right: Right = "write" if ticket is None else ticket.right
-    demand(docid, actor, Action.READ if right == "read" else Action.WRITE)
-    return right
+    return "write" if ticket is None else ticket.right
 
 
 def _origin_id(value: str | None) -> str | None:
@@ -142,9 +146,18 @@ def _origin_id(value: str | None) -> str | None:
 
 def _index(upgrade: Upgrade) -> Response:
     _check_origin(upgrade, None)
-    feed, caller = current_state().feed, current_caller()
-    actor, is_good = caller.actor, caller.is_good
+    feed, is_good = current_state().feed, _still_known()
+    actor = replace(current_caller().actor, passes=())  # which lead to documents, and list none
     return upgrade.adopt(lambda connection: FeedHandler(connection, feed, actor, is_good))
+
+
+def _still_known() -> Callable[[], bool]:
+    """Whether who sent this request is known still, at any time after it."""
+    known = current_caller().known
+    if known is None:
+        return lambda: True
+    accounts = current_state().accounts
+    return lambda: accounts.is_good(known)
 
 
 def _nothing_here(upgrade: Upgrade, rest: str) -> Response:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -11,7 +10,7 @@ import orjson
 from flask import Blueprint, Response, current_app, jsonify, redirect, request
 from markupsafe import Markup
 
-from bokeh_server.blueprint.access import readable
+from bokeh_server.blueprint.access import may_read_all, readable
 from bokeh_server.blueprint.callers import shown_user
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.frames import (
@@ -116,8 +115,12 @@ def target_of(document: Still, key: str | None) -> dict[str, Any]:
 
 def _once(revision: Revision, key: str) -> str:
     """What stood once where a model stands now, if the model itself was not there."""
-    with suppress(UnknownModel):
+    try:
         return revision.resolve(key)
+    except UnknownModel:
+        identity = current_state().engine.identity(revision.docid)
+        if identity is None or not may_read_all(identity):
+            raise
     today = current_state().engine.open(revision.docid)
     found = revision.standing_at(today.place(today.resolve(key)))
     if found is None:
@@ -138,7 +141,7 @@ def _show_model(docid: str, modelid: str) -> Response:
 
 
 def _show(docid: str, key: str | None) -> Response:
-    identity = readable(docid)
+    identity = readable(docid, asked_revision())
     document = asked(docid)
     if current_state().settings.multi_user:
         holder = _Holder("shell.js", frame=frame_url(docid, key), embedded=is_embedded())
@@ -159,6 +162,7 @@ class _Holder:
 
 
 def _document_page(identity: Identity, document: Still, key: str | None, holder: _Holder) -> str:
+    alone = not may_read_all(identity)
     return render(
         "plot.html",
         title=_shown_title(document.page_title(), identity.title),
@@ -166,8 +170,9 @@ def _document_page(identity: Identity, document: Still, key: str | None, holder:
         kind=_kind(key),
         whole=_query(asked_revision()).rstrip("?"),
         public=is_public(),
+        alone=alone,
         writes=writes(identity),
-        revision=_banner(document) if is_revision(document) else None,
+        revision=_banner(document, alone) if is_revision(document) else None,
         holder=holder,
         modules=_MODULES[holder.script],
         config=json_in_html(page_config(identity, target_of(document, key))),
@@ -204,15 +209,23 @@ def _shell() -> dict[str, str]:
     return {"shell": asked_shell()} if is_usercontent() else {}
 
 
-def _banner(revision: Revision) -> dict[str, Any]:
-    """What the page of a revision says about it, and where its neighbours are."""
+def _banner(revision: Revision, alone: bool) -> dict[str, Any]:
+    """What the page of a revision says about it, and where its neighbours are.
+
+    :param alone: whoever looks may see no other.
+    """
+    about = {
+        "seq": revision.seq,
+        "actor": revision.actor,
+        "at": revision.at.isoformat(timespec="seconds") if revision.at else None,
+    }
+    if alone:
+        return about
     span = current_state().engine.span(revision.docid)
     earlier, later = revision.seq - 1, revision.seq + 1
     return {
-        "seq": revision.seq,
+        **about,
         "head": span.head,
-        "actor": revision.actor,
-        "at": revision.at.isoformat(timespec="seconds") if revision.at else None,
         "previous": _query(earlier) if earlier >= span.oldest else None,
         "next": _query(later) if later <= span.head else None,
         "live": _query(None),
@@ -261,7 +274,7 @@ def _server_config(docid: str) -> dict[str, Any]:
 
 def _ticket(docid: str) -> Response:
     """A fresh ticket, for a page that has been open for long."""
-    identity = readable(docid)
+    identity = readable(docid, asked_revision())
     check_own_name()
     return jsonify(ticket=make_ticket(identity, asked_kind()))
 

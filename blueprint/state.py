@@ -19,10 +19,11 @@ from bokeh_server.errors import ServerFault
 if TYPE_CHECKING:
     from bokeh.application.application import Application
 
-    from bokeh_server.accounts import Accounts, Registration
+    from bokeh_server.accounts import Accounts, Links, Registration
     from bokeh_server.apps import AppHost
     from bokeh_server.blueprint.assets import Assets
     from bokeh_server.blueprint.feed import Feed
+    from bokeh_server.blueprint.rechecks import Rechecks
     from bokeh_server.config import Settings
     from bokeh_server.documents import Engine
     from bokeh_server.sockets import SocketLoop
@@ -36,7 +37,7 @@ EXTENSION = "bokeh_server"
 T = TypeVar("T")
 
 #: parts in the order in which they are closed: who sends before who stores.
-_CLOSING_ORDER = ("feed", "sockets", "applications", "engine", "store")
+_CLOSING_ORDER = ("feed", "rechecks", "sockets", "applications", "engine", "store")
 
 
 class State:
@@ -85,6 +86,11 @@ class State:
         return self._part("accounts", self._open_accounts)
 
     @property
+    def links(self) -> Links:
+        """Share links and document keys."""
+        return self._part("links", self._open_links)
+
+    @property
     def schema(self) -> BokehSchema:
         """What models may have."""
         return self._part("schema", BokehSchema)
@@ -98,6 +104,11 @@ class State:
     def feed(self) -> Feed:
         """The live feed of the index page."""
         return self._part("feed", self._start_feed)
+
+    @property
+    def rechecks(self) -> Rechecks:
+        """What closes the sockets of those who may look no more."""
+        return self._part("rechecks", self._start_rechecks)
 
     @property
     def applications(self) -> AppHost:
@@ -154,6 +165,11 @@ class State:
             self.store, Policy(registration, login_time=timedelta(days=settings.login_days))
         )
 
+    def _open_links(self) -> Links:
+        from bokeh_server.accounts import Links
+
+        return Links(self.store)
+
     def _start_sockets(self) -> SocketLoop:
         from bokeh_server.sockets import Limits, SocketLoop
 
@@ -170,6 +186,11 @@ class State:
         from bokeh_server.blueprint.feed import Feed
 
         return Feed(self.engine, self.store)
+
+    def _start_rechecks(self) -> Rechecks:
+        from bokeh_server.blueprint.rechecks import Rechecks
+
+        return Rechecks(self.engine, self.store)
 
     def _make_applications(self) -> AppHost:
         from bokeh_server.apps import AppHost

@@ -11,6 +11,7 @@ from bokeh_server.storage.credentials import CredentialStore, LoginRecord, NewTo
 from bokeh_server.storage.documents import DocumentStore
 from bokeh_server.storage.gallery import Card, GalleryStore, Listed, Section, Sort, Wish
 from bokeh_server.storage.grants import GrantRecord, GrantStore
+from bokeh_server.storage.links import LinkRecord, LinkStore, NewLink
 from bokeh_server.storage.records import (
     ChangeRecord,
     Clash,
@@ -41,9 +42,12 @@ __all__ = [
     "Gone",
     "GrantRecord",
     "GrantStore",
+    "LinkRecord",
+    "LinkStore",
     "Listed",
     "LoginRecord",
     "NewChange",
+    "NewLink",
     "NewToken",
     "Outcome",
     "Repeated",

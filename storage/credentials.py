@@ -5,7 +5,7 @@ Only digests are kept, so that who reads the database cannot log in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,10 +13,11 @@ from typing import Any
 from sqlalchemy import delete, insert, or_, select, update
 
 from bokeh_server.errors import NotFound
+from bokeh_server.storage.batches import batched
 from bokeh_server.storage.database import Database
 from bokeh_server.storage.tables import Invitation, Login, Token, User
 from bokeh_server.storage.types import utc_now
-from bokeh_server.storage.users import UserRecord
+from bokeh_server.storage.users import UserRecord, unknown_user
 
 __all__ = ["CredentialStore", "LoginRecord", "NewToken", "TokenRecord", "is_due"]
 
@@ -130,11 +131,18 @@ class CredentialStore:
 
     # --- tokens --------------------------------------------------------------------------
 
-    def add_token(self, user_id: int, token: NewToken) -> None:
-        """Keep a token."""
+    def add_token(self, user: UserRecord, token: NewToken) -> None:
+        """Keep a token.
+
+        :raises NotFound: they were deleted meanwhile.
+        """
         row = {name: getattr(token, name) for name in NewToken.__slots__}
+        # By the name as well: SQLite gives the number of somebody deleted to the next.
+        same = select(User.id).where(User.id == user.id, User.name == user.name)
         with self._database.write("make a token") as connection:
-            connection.execute(insert(Token).values(**row, user_id=user_id, created=utc_now()))
+            if connection.scalar(same.with_for_update(read=True)) is None:
+                raise unknown_user(user.name)
+            connection.execute(insert(Token).values(**row, user_id=user.id, created=utc_now()))
 
     def token(self, digest: bytes) -> TokenRecord | None:
         """The token of this digest, while it is good."""
@@ -175,6 +183,21 @@ class CredentialStore:
         with self._database.write("note a token") as connection:
             connection.execute(query.values(used=utc_now()))
 
+    # --- both ----------------------------------------------------------------------------
+
+    def good(self, digests: Collection[bytes]) -> set[bytes]:
+        """Those of these digests that are of logins and tokens which are good."""
+        now = utc_now()
+        found: set[bytes] = set()
+        ends = or_(Token.expires.is_(None), Token.expires > now)
+        login = select(Login.digest).join(User).where(Login.expires > now, _ENABLED)
+        token = select(Token.digest).join(User).where(ends, _ENABLED)
+        with self._database.read("look up logins and tokens") as connection:
+            for some in batched(digests):
+                found.update(connection.scalars(login.where(Login.digest.in_(some))))
+                found.update(connection.scalars(token.where(Token.digest.in_(some))))
+        return found
+
     # --- invitations ---------------------------------------------------------------------
 
     def invite(self, digest: bytes, expires: datetime) -> None:
@@ -186,9 +209,12 @@ class CredentialStore:
             connection.execute(insert(Invitation).values(**row))
 
 
-def is_due(used: datetime | None) -> bool:
-    """Whether it is to be noted again that something is in use."""
-    return used is None or utc_now() - used >= EXACTLY
+def is_due(used: datetime | None, within: timedelta = EXACTLY) -> bool:
+    """Whether it is to be noted again that something is in use.
+
+    :param within: how exactly that is to be known; never less exactly than :data:`EXACTLY`.
+    """
+    return used is None or utc_now() - used >= min(within, EXACTLY)
 
 
 #: SQL: nobody has disabled the user.

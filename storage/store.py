@@ -13,6 +13,7 @@ from bokeh_server.storage.database import Database
 from bokeh_server.storage.documents import DocumentStore
 from bokeh_server.storage.gallery import GalleryStore
 from bokeh_server.storage.grants import GrantStore
+from bokeh_server.storage.links import LinkStore
 from bokeh_server.storage.schema import require_head
 from bokeh_server.storage.snapshots import SnapshotStore
 from bokeh_server.storage.thumbnails import ThumbnailStore
@@ -35,6 +36,7 @@ class Store:
         self.grants = GrantStore(database)
         self.gallery = GalleryStore(database)
         self.thumbnails = ThumbnailStore(database)
+        self.links = LinkStore(database)
 
     @classmethod
     def open(cls, url: str, *, create: bool = True, tidy: bool = True) -> Store:

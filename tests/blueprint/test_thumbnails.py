@@ -22,7 +22,7 @@ def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(thumbnails, "PAUSE", 0)
 
 
-def put(client: FlaskClient, docid: str, body: bytes, query: str = "", kind: str = "image/png"):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def put(client: FlaskClient, docid: str, body: bytes, query: str = "", kind: str = "image/png"):  # type: ignore[no-untyped-def]
     """Send a picture."""
     return client.put(f"/bokeh/doc/{docid}/thumbnail{query}", data=body, content_type=kind)
 
