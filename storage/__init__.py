@@ -9,6 +9,7 @@ from __future__ import annotations
 from bokeh_server.storage.changes import ChangeStore
 from bokeh_server.storage.credentials import CredentialStore, LoginRecord, NewToken, TokenRecord
 from bokeh_server.storage.documents import DocumentStore
+from bokeh_server.storage.events import ACTIONS, EventRecord, EventStore, NewEvent
 from bokeh_server.storage.gallery import Card, GalleryStore, Listed, Section, Sort, Wish
 from bokeh_server.storage.grants import GrantRecord, GrantStore
 from bokeh_server.storage.links import LinkRecord, LinkStore, NewLink
@@ -30,6 +31,7 @@ from bokeh_server.storage.thumbnails import ThumbnailRecord, ThumbnailStore
 from bokeh_server.storage.users import ADMIN, UserRecord, UserStore
 
 __all__ = [
+    "ACTIONS",
     "ADMIN",
     "Card",
     "ChangeRecord",
@@ -38,6 +40,8 @@ __all__ = [
     "CredentialStore",
     "DocumentRecord",
     "DocumentStore",
+    "EventRecord",
+    "EventStore",
     "GalleryStore",
     "Gone",
     "GrantRecord",
@@ -47,6 +51,7 @@ __all__ = [
     "Listed",
     "LoginRecord",
     "NewChange",
+    "NewEvent",
     "NewLink",
     "NewToken",
     "Outcome",

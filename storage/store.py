@@ -11,6 +11,7 @@ from bokeh_server.storage.changes import ChangeStore
 from bokeh_server.storage.credentials import CredentialStore
 from bokeh_server.storage.database import Database
 from bokeh_server.storage.documents import DocumentStore
+from bokeh_server.storage.events import EventStore
 from bokeh_server.storage.gallery import GalleryStore
 from bokeh_server.storage.grants import GrantStore
 from bokeh_server.storage.links import LinkStore
@@ -36,6 +37,7 @@ class Store:
         self.grants = GrantStore(database)
         self.gallery = GalleryStore(database)
         self.thumbnails = ThumbnailStore(database)
+        self.events = EventStore(database)
         self.links = LinkStore(database)
 
     @classmethod
