@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bokeh_server.config import Settings
     from bokeh_server.documents import Engine
     from bokeh_server.sockets import SocketLoop
+    from bokeh_server.sockets.tickets import Spent
     from bokeh_server.storage import Store
 
 __all__ = ["EXTENSION", "State", "current_state"]
@@ -93,6 +94,11 @@ class State:
         return self._part("feed", self._start_feed)
 
     @property
+    def spent(self) -> Spent:
+        """The tickets that were used."""
+        return self._part("spent", self._remember_tickets)
+
+    @property
     def assets(self) -> Assets:
         """Scripts and styles as they are delivered."""
         return self._part("assets", self._find_assets)
@@ -158,6 +164,11 @@ class State:
         from bokeh_server.blueprint.feed import Feed
 
         return Feed(self.engine)
+
+    def _remember_tickets(self) -> Spent:
+        from bokeh_server.sockets.tickets import Spent
+
+        return Spent()
 
     def _find_assets(self) -> Assets:
         from bokeh_server.blueprint.assets import Assets
