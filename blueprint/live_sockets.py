@@ -8,13 +8,15 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
 from bokeh_server.blocking import run_sized
-from bokeh_server.blueprint.access import current_actor, still_writable, writable
-from bokeh_server.blueprint.bearers import asker, demand, still, ticket_for
+from bokeh_server.blueprint.access import current_actor, user_name, writable
+from bokeh_server.blueprint.bearers import asker, ticket_for
 from bokeh_server.blueprint.bodies import fingerprint_of
 from bokeh_server.blueprint.embedders import demand_embedder
+from bokeh_server.blueprint.events import expect_changes, note_open
 from bokeh_server.blueprint.feed import FeedHandler
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.sock import Sock, Upgrade
+from bokeh_server.blueprint.standing import checker, present_standing
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BadRequest, NotAuthenticated, OriginRefused
 from bokeh_server.permissions import Action
@@ -26,7 +28,6 @@ from bokeh_server.sockets.origin import check_origin
 from bokeh_server.sockets.tickets import is_session_token
 
 if TYPE_CHECKING:
-    from bokeh_server.permissions import Actor
     from bokeh_server.sockets import Connection
     from bokeh_server.sockets.tickets import Kind, Right, Ticket
 
@@ -47,21 +48,28 @@ def add_routes(blueprint: Blueprint) -> None:
 def _document(upgrade: Upgrade, docid: str) -> Response:
     ticket = _ticket(upgrade, docid)
     _check_origin(upgrade, ticket.kind if ticket else None)
-    actor = asker(ticket)
-    right = _right(upgrade, docid, ticket, actor)
+    standing = asker(docid, ticket)
+    right = _right(upgrade, ticket)
+    checker(standing, Action.READ if right == "read" else Action.WRITE)()
     _check_embedder(upgrade, docid, ticket)
     document = current_state().engine.open(docid)
+    rechecks = current_state().rechecks
     options = request.args
     origin = _origin_id(options.get("origin"))
-    check = still(docid, ticket)
+    check = checker(standing, Action.WRITE)
+    note_open(docid, standing.actor)
+    if right == "write":
+        expect_changes(docid, standing.actor)
 
     def make_handler(connection: Connection) -> BokehHandler:
+        rechecks.join(standing, connection)
         return BokehHandler(
             connection,
             document,
             right=right,
             check=check,
-            actor=actor.name or "",
+            leave=lambda: rechecks.leave(standing, connection),
+            actor=standing.actor.signature,
             origin=origin,
             script=options.get("script") == "1",
             inline=options.get("repull") == "1",
@@ -78,10 +86,10 @@ def _changes(upgrade: Upgrade, docid: str) -> Response:
         raise NotAuthenticated("store changes", "this connection is for scripts")
     writable(docid)
     document = current_state().engine.open(docid)
-    actor = current_actor().name or ""
+    actor = user_name()
     origin, path = _origin_id(request.args.get("origin")), request.path
 
-    check = still_writable(docid)
+    check = checker(present_standing(docid), Action.WRITE)
 
     def append(body: bytes, key: str) -> dict[str, object]:
         check()
@@ -119,8 +127,8 @@ def _check_embedder(upgrade: Upgrade, docid: str, ticket: Ticket | None) -> None
         demand_embedder(identity, upgrade.handshake.origin)
 
 
-def _right(upgrade: Upgrade, docid: str, ticket: Ticket | None, actor: Actor) -> Right:
-    """What the connection may do: as the ticket says, and never more than its document allows.
+def _right(upgrade: Upgrade, ticket: Ticket | None) -> Right:
+    """What the connection is to do.
 
     A script has no page that could have given it a ticket; a browser always has one.
     """
@@ -128,9 +136,7 @@ def _right(upgrade: Upgrade, docid: str, ticket: Ticket | None, actor: Actor) ->
         raise NotAuthenticated(
             "open a live connection", "the request has no ticket", "Load the page again"
         )
-    right: Right = "write" if ticket is None else ticket.right
-    demand(docid, actor, Action.READ if right == "read" else Action.WRITE)
-    return right
+    return "write" if ticket is None else ticket.right
 
 
 def _origin_id(value: str | None) -> str | None:

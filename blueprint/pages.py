@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -11,9 +10,10 @@ import orjson
 from flask import Blueprint, Response, current_app, jsonify, redirect, request
 from markupsafe import Markup
 
-from bokeh_server.blueprint.access import readable
+from bokeh_server.blueprint.access import current_actor, may_read_all, readable
 from bokeh_server.blueprint.api_documents import list_documents, shared_documents
 from bokeh_server.blueprint.callers import shown_user
+from bokeh_server.blueprint.events import note_open
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.frames import (
     frame_ancestors,
@@ -74,7 +74,7 @@ _NO_TITLE = "Bokeh Application"
 def add_routes(blueprint: Blueprint) -> None:
     """Add the routes of this module."""
     add = blueprint.add_url_rule
-    add("/", "home", _index)
+    add("/", "home", _home)
     add("/bokeh/", "index", _index)
     add("/bokeh/doc/<docid>/show", "show_document", _show_document)
     add("/bokeh/doc/<docid>/ticket", "ticket", _ticket)
@@ -122,8 +122,12 @@ def target_of(document: Still, key: str | None) -> dict[str, Any]:
 
 def _once(revision: Revision, key: str) -> str:
     """What stood once where a model stands now, if the model itself was not there."""
-    with suppress(UnknownModel):
+    try:
         return revision.resolve(key)
+    except UnknownModel:
+        identity = current_state().engine.identity(revision.docid)
+        if identity is None or not may_read_all(identity):
+            raise
     today = current_state().engine.open(revision.docid)
     found = revision.standing_at(today.place(today.resolve(key)))
     if found is None:
@@ -133,6 +137,21 @@ def _once(revision: Revision, key: str) -> str:
             "Look at the whole document",
         )
     return found
+
+
+def _home() -> AnyResponse:
+    """The applications, or the one at this address, or the documents."""
+    state = current_state()
+    if not state.added:
+        return _index()
+    if "/" in state.added:
+        from bokeh_server.blueprint.app_pages import show_page
+
+        return show_page("/")
+    from bokeh_server.blueprint.app_index import applications_page
+
+    has_documents = current_actor().name is not None and bool(list_documents())
+    return applications_page(render, has_documents) or _index()
 
 
 def _index() -> Response:
@@ -163,8 +182,9 @@ def _show_model(docid: str, modelid: str) -> Response:
 
 
 def _show(docid: str, key: str | None) -> Response:
-    identity = readable(docid)
+    identity = readable(docid, asked_revision())
     document = asked(docid)
+    note_open(docid)
     if current_state().settings.multi_user:
         holder = _Holder("shell.js", frame=frame_url(docid, key), embedded=is_embedded())
         page = _document_page(identity, document, key, holder)
@@ -184,6 +204,7 @@ class _Holder:
 
 
 def _document_page(identity: Identity, document: Still, key: str | None, holder: _Holder) -> str:
+    alone = not may_read_all(identity)
     return render(
         "plot.html",
         title=_shown_title(document.page_title(), identity.title),
@@ -191,8 +212,9 @@ def _document_page(identity: Identity, document: Still, key: str | None, holder:
         kind=_kind(key),
         whole=_query(asked_revision()).rstrip("?"),
         public=is_public(),
+        alone=alone,
         writes=writes(identity),
-        revision=_banner(document) if is_revision(document) else None,
+        revision=_banner(document, alone) if is_revision(document) else None,
         holder=holder,
         modules=_MODULES[holder.script],
         config=json_in_html(page_config(identity, target_of(document, key))),
@@ -229,15 +251,23 @@ def _shell() -> dict[str, str]:
     return {"shell": asked_shell()} if is_usercontent() else {}
 
 
-def _banner(revision: Revision) -> dict[str, Any]:
-    """What the page of a revision says about it, and where its neighbours are."""
+def _banner(revision: Revision, alone: bool) -> dict[str, Any]:
+    """What the page of a revision says about it, and where its neighbours are.
+
+    :param alone: whoever looks may see no other.
+    """
+    about = {
+        "seq": revision.seq,
+        "actor": revision.actor,
+        "at": revision.at.isoformat(timespec="seconds") if revision.at else None,
+    }
+    if alone:
+        return about
     span = current_state().engine.span(revision.docid)
     earlier, later = revision.seq - 1, revision.seq + 1
     return {
-        "seq": revision.seq,
+        **about,
         "head": span.head,
-        "actor": revision.actor,
-        "at": revision.at.isoformat(timespec="seconds") if revision.at else None,
         "previous": _query(earlier) if earlier >= span.oldest else None,
         "next": _query(later) if later <= span.head else None,
         "live": _query(None),
@@ -279,7 +309,7 @@ def _server_config(docid: str) -> dict[str, Any]:
 
 def _ticket(docid: str) -> Response:
     """A fresh ticket, for a page that has been open for long."""
-    identity = readable(docid)
+    identity = readable(docid, asked_revision())
     check_own_name()
     return jsonify(ticket=make_ticket(identity, asked_kind()))
 

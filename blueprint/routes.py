@@ -16,12 +16,15 @@ from bokeh_server.blueprint import (
     api_accounts,
     api_changes,
     api_documents,
+    api_events,
+    api_links,
     api_models,
     api_sharing,
     api_users,
     embed,
     failures,
     form_pages,
+    link_pages,
     live_sockets,
     pages,
     static_files,
@@ -30,7 +33,7 @@ from bokeh_server.blueprint.foreign import refuse_foreign
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BokehServerError
 
-__all__ = ["NAME", "make_blueprint"]
+__all__ = ["NAME", "make_blueprint", "surround"]
 
 #: the name of the blueprint, for ``url_for("bokeh_server.<endpoint>")``.
 NAME = "bokeh_server"
@@ -42,7 +45,10 @@ _ROOMS = (
     api_users,
     api_accounts,
     api_sharing,
+    api_events,
+    api_links,
     form_pages,
+    link_pages,
     api_documents,
     api_changes,
     api_models,
@@ -61,6 +67,12 @@ def make_blueprint(app: Flask) -> Blueprint:
         room.add_routes(blueprint)
     for path, endpoint in _NOTHING.items():
         blueprint.add_url_rule(path, endpoint, _nothing_here, methods=_METHODS)
+    surround(app, blueprint)
+    return blueprint
+
+
+def surround(app: Flask, blueprint: Blueprint) -> None:
+    """Add what is around every request of ours: limits, headers, and answers to errors."""
     blueprint.before_request(_limit_body)
     blueprint.before_request(refuse_foreign)
     blueprint.after_request(_add_headers)
@@ -71,7 +83,6 @@ def make_blueprint(app: Flask) -> Blueprint:
         blueprint.register_error_handler(error, failures.answer_http_error)
     if not app.config.get("PROPAGATE_EXCEPTIONS"):
         blueprint.register_error_handler(Exception, failures.answer_unexpected)
-    return blueprint
 
 
 class _Rest(PathConverter):

@@ -17,11 +17,16 @@ from bokeh_server.blueprint.telling import Teller
 from bokeh_server.errors import ServerFault
 
 if TYPE_CHECKING:
-    from bokeh_server.accounts import Accounts, Registration
+    from bokeh.application.application import Application
+
+    from bokeh_server.accounts import Accounts, Links, Registration
+    from bokeh_server.apps import Backend
     from bokeh_server.blueprint.assets import Assets
     from bokeh_server.blueprint.feed import Feed
+    from bokeh_server.blueprint.rechecks import Rechecks
     from bokeh_server.config import Settings
     from bokeh_server.documents import Engine
+    from bokeh_server.documents.noting import Noter
     from bokeh_server.sockets import SocketLoop
     from bokeh_server.sockets.tickets import Spent
     from bokeh_server.storage import Store
@@ -34,13 +39,15 @@ EXTENSION = "bokeh_server"
 T = TypeVar("T")
 
 #: parts in the order in which they are closed: who sends before who stores.
-_CLOSING_ORDER = ("feed", "sockets", "engine", "store")
+_CLOSING_ORDER = ("feed", "rechecks", "sockets", "applications", "engine", "noter", "store")
 
 
 class State:
     """Settings, and what is made from them when it is first needed.
 
     :ivar find_user: tells the name of who sent a request, where the app has its own logins.
+    :ivar added: Bokeh's applications by their addresses.
+    :ivar audiences: the names of those who may use one; ``None``: whoever may use this server.
 
     A server that forks its workers after loading the app gets new parts in every worker:
     threads, sockets and database connections do not survive a fork.
@@ -51,6 +58,8 @@ class State:
     ) -> None:
         self.settings = settings
         self.find_user = find_user
+        self.added: dict[str, Application] = {}
+        self.audiences: dict[str, frozenset[str] | None] = {}
         self._lock = threading.RLock()
         self._parts: dict[str, Any] = {}
         self._closed = False
@@ -74,9 +83,19 @@ class State:
         return self._part("engine", self._start_engine)
 
     @property
+    def noter(self) -> Noter:
+        """What is noted once in a while."""
+        return self._part("noter", self._make_noter)
+
+    @property
     def accounts(self) -> Accounts:
         """Who people are, where there are accounts."""
         return self._part("accounts", self._open_accounts)
+
+    @property
+    def links(self) -> Links:
+        """Share links and document keys."""
+        return self._part("links", self._open_links)
 
     @property
     def schema(self) -> BokehSchema:
@@ -97,6 +116,16 @@ class State:
     def spent(self) -> Spent:
         """The tickets that were used."""
         return self._part("spent", self._remember_tickets)
+
+    @property
+    def rechecks(self) -> Rechecks:
+        """What closes the sockets of those who may look no more."""
+        return self._part("rechecks", self._start_rechecks)
+
+    @property
+    def applications(self) -> Backend:
+        """The applications."""
+        return self._part("applications", self._make_applications)
 
     @property
     def assets(self) -> Assets:
@@ -135,9 +164,18 @@ class State:
             patch_bytes=self.settings.max_body_size,
             keep_changes=self.settings.keep_changes,
             keep_time=timedelta(days=self.settings.keep_days),
+            keep_events=timedelta(days=self.settings.keep_events_days),
         )
         sharing = self.settings.multi_user
-        return Engine(self.store, limits=limits, schema=self.schema, sharing=sharing)
+        authored = self.noter.changed if sharing else None
+        return Engine(
+            self.store, limits=limits, schema=self.schema, sharing=sharing, authored=authored
+        )
+
+    def _make_noter(self) -> Noter:
+        from bokeh_server.documents.noting import Noter
+
+        return Noter(self.store.events, self.store.documents)
 
     def _open_accounts(self) -> Accounts:
         from bokeh_server.accounts import Accounts, Policy
@@ -147,6 +185,11 @@ class State:
         return Accounts(
             self.store, Policy(registration, login_time=timedelta(days=settings.login_days))
         )
+
+    def _open_links(self) -> Links:
+        from bokeh_server.accounts import Links
+
+        return Links(self.store)
 
     def _start_sockets(self) -> SocketLoop:
         from bokeh_server.sockets import Limits, SocketLoop
@@ -169,6 +212,17 @@ class State:
         from bokeh_server.sockets.tickets import Spent
 
         return Spent()
+
+    def _start_rechecks(self) -> Rechecks:
+        from bokeh_server.blueprint.rechecks import Rechecks
+
+        return Rechecks(self.engine, self.store)
+
+    def _make_applications(self) -> Backend:
+        from bokeh_server.apps import AppHost
+        from bokeh_server.blueprint.app_options import host_options
+
+        return AppHost(self.added, host_options(self.settings, self.secret))
 
     def _find_assets(self) -> Assets:
         from bokeh_server.blueprint.assets import Assets

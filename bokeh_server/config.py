@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from bokeh_server import parsers
+from bokeh_server.app_settings import AppSettings, declare
 from bokeh_server.errors import ConfigurationError
 from bokeh_server.parsers import LOG_LEVELS, Parser
 
@@ -49,11 +50,6 @@ DATABASE_FILE_NAME = "bokeh-server.sqlite3"
 DEFAULT = "default"
 
 _UNSET_PATH = Path()
-
-
-def _declare(parse: Parser, default: Any, help_text: str, *, secret: bool = False) -> Any:
-    metadata = {"parse": parse, "help": help_text, "secret": secret}
-    return field(default=default, metadata=metadata)
 
 
 def default_data_dir(environ: Mapping[str, str] = os.environ) -> Path:
@@ -103,83 +99,84 @@ class Setting:
 
 
 @dataclass(frozen=True, repr=False)
-class Settings:
+class Settings(AppSettings):
     """Everything that can be set, with the defaults.
 
     Make one with :func:`load_settings` (the command), :meth:`from_keywords` or
     :meth:`from_app_config` (embedded), so that values are checked and sources kept.
     """
 
-    address: str = _declare(
-        parsers.text, "127.0.0.1", "Address to listen on; 0.0.0.0 or :: for all"
-    )
-    port: int = _declare(parsers.port, 5006, "Port to listen on; 0 takes a free one")
-    url_prefix: str = _declare(parsers.prefix, "", "Path under which everything is served")
-    multi_user: bool = _declare(
+    address: str = declare(parsers.text, "127.0.0.1", "Address to listen on; 0.0.0.0 or :: for all")
+    port: int = declare(parsers.port, 5006, "Port to listen on; 0 takes a free one")
+    url_prefix: str = declare(parsers.prefix, "", "Path under which everything is served")
+    multi_user: bool = declare(
         parsers.flag, False, "Have people register and log in, each with documents of their own"
     )
-    registration: str = _declare(
+    registration: str = declare(
         parsers.registration,
         "open",
         f"Who may make an account, with --multi-user: {', '.join(parsers.REGISTRATIONS)}",
     )
-    login_days: float = _declare(
+    login_days: float = declare(
         parsers.days, 14.0, "Days after which a login that is not used ends"
     )
-    user_header: str = _declare(
+    user_header: str = declare(
         parsers.header,
         "",
         "Header in which a trusted proxy tells who the user is, in place of logins",
     )
-    database: str = _declare(
+    database: str = declare(
         parsers.text, "", "Database URL; sqlite:///<data-dir>/bokeh-server.sqlite3 when empty"
     )
-    data_dir: Path = _declare(
+    data_dir: Path = declare(
         parsers.directory, _UNSET_PATH, "Directory for the database and the secret key"
     )
-    allow_websocket_origin: tuple[str, ...] = _declare(
+    allow_websocket_origin: tuple[str, ...] = declare(
         parsers.hosts, (), "HOST[:PORT] of a page elsewhere that may open WebSockets; * matches"
     )
-    trusted_host: tuple[str, ...] = _declare(
+    trusted_host: tuple[str, ...] = declare(
         parsers.hosts, (), "Host name under which this server answers, besides localhost"
     )
-    usercontent_host: str = _declare(
+    usercontent_host: str = declare(
         parsers.usercontent,
         "",
         "Host name for frames, which run other people's JavaScript, with --multi-user; "
         "*.HOST gives every document one of its own",
     )
-    trusted_proxies: int = _declare(
+    trusted_proxies: int = declare(
         parsers.count,
         0,
         "Number of reverse proxies in front whose X-Forwarded headers are believed",
     )
-    https: bool = _declare(parsers.flag, False, "Serve HTTPS; needs a certificate and its key")
-    https_certfile: Path | None = _declare(parsers.path, None, "Certificate chain, PEM")
-    https_keyfile: Path | None = _declare(parsers.path, None, "Private key of the certificate, PEM")
-    debug: bool = _declare(
+    https: bool = declare(parsers.flag, False, "Serve HTTPS; needs a certificate and its key")
+    https_certfile: Path | None = declare(parsers.path, None, "Certificate chain, PEM")
+    https_keyfile: Path | None = declare(parsers.path, None, "Private key of the certificate, PEM")
+    debug: bool = declare(
         parsers.flag, False, "Log more, and show errors in full; not for production"
     )
-    log_level: str = _declare(parsers.level, "info", f"Least level to log: {', '.join(LOG_LEVELS)}")
-    show: bool = _declare(parsers.flag, False, "Open the index page in a browser")
-    max_body_size: int = _declare(
+    log_level: str = declare(parsers.level, "info", f"Least level to log: {', '.join(LOG_LEVELS)}")
+    show: bool = declare(parsers.flag, False, "Open the index page in a browser")
+    max_body_size: int = declare(
         parsers.size, 128 * 2**20, "Largest request body or WebSocket message, in bytes or as 64MB"
     )
-    ping_interval: float = _declare(
+    ping_interval: float = declare(
         parsers.seconds,
         25.0,
         "Seconds between pings on a WebSocket; a dead peer is closed after two",
     )
-    request_timeout: float = _declare(
+    request_timeout: float = declare(
         parsers.seconds, 30.0, "Seconds a client may take to send its request before it is dropped"
     )
-    keep_changes: int = _declare(
+    keep_changes: int = declare(
         parsers.number, 10_000, "Changes of each document that are kept; more if they are recent"
     )
-    keep_days: float = _declare(
+    keep_days: float = declare(
         parsers.days, 7.0, "Days for which changes are kept; more if they are among the last"
     )
-    secret_key: str = _declare(
+    keep_events_days: float = declare(
+        parsers.days, 365.0, "Days for which it is kept what people did, with --multi-user"
+    )
+    secret_key: str = declare(
         parsers.text,
         "",
         "Key that signs tickets; made once and kept in data-dir when empty",
@@ -201,8 +198,9 @@ class Settings:
     @classmethod
     def declared(cls) -> dict[str, Setting]:
         """Every setting by its name, in the order in which they are listed."""
-        declared = (each for each in fields(cls) if "parse" in each.metadata)
-        return {each.name: _setting(each) for each in declared}
+        found = {each.name: _setting(each) for each in fields(cls) if "parse" in each.metadata}
+        of_applications = {each.name for each in fields(AppSettings)}
+        return {name: found[name] for name in sorted(found, key=of_applications.__contains__)}
 
     @classmethod
     def from_keywords(cls, **values: object) -> Settings:

@@ -17,10 +17,12 @@
     │   ├── Conflict                409
     │   │   └── TitleTaken
     │   ├── NoLongerKept            410
+    │   ├── SessionGone             410
     │   ├── TooLarge                413
     │   ├── KeyReused               422
     │   └── TooMany                 429
     ├── ServerFault                 the server cannot (5xx): try again later
+    │   ├── ApplicationFailed       500: an application's own code
     │   ├── StorageUnavailable      503
     │   └── StorageFull             507
     ├── ConfigurationError          the server cannot start as configured
@@ -35,6 +37,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "ApplicationFailed",
     "BadRequest",
     "BokehServerError",
     "CallerError",
@@ -51,6 +54,7 @@ __all__ = [
     "OriginRefused",
     "SchemaMismatch",
     "ServerFault",
+    "SessionGone",
     "StorageFull",
     "StorageUnavailable",
     "TitleTaken",
@@ -161,6 +165,13 @@ class NoLongerKept(CallerError):
     code = "no_longer_kept"
 
 
+class SessionGone(CallerError):
+    """The session of an application that has ended."""
+
+    status = 410
+    code = "session_gone"
+
+
 class Conflict(CallerError):
     """The request disagrees with what is stored."""
 
@@ -207,6 +218,13 @@ class ServerFault(BokehServerError):
 
     status = 503
     code = "unavailable"
+
+
+class ApplicationFailed(ServerFault):
+    """The code of an application that failed while a session was made."""
+
+    status = 500
+    code = "application_failed"
 
 
 class StorageUnavailable(ServerFault):

@@ -13,6 +13,7 @@ from typing import Any
 __all__ = [
     "LOG_LEVELS",
     "REGISTRATIONS",
+    "SESSION_IDS",
     "Parser",
     "count",
     "days",
@@ -28,6 +29,7 @@ __all__ = [
     "prefix",
     "registration",
     "seconds",
+    "session_ids",
     "size",
     "text",
     "usercontent",
@@ -36,6 +38,7 @@ __all__ = [
 Parser = Callable[[object], Any]
 
 REGISTRATIONS = ("open", "invitation", "closed")
+SESSION_IDS = ("unsigned", "signed", "external-signed")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 _UNITS = {"": 1, "b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30}
@@ -132,6 +135,14 @@ def registration(value: object) -> str:
     word = text(value).lower()
     if word not in REGISTRATIONS:
         raise ValueError(f"{value!r} is not one of {', '.join(REGISTRATIONS)}")
+    return word
+
+
+def session_ids(value: object) -> str:
+    """One of :data:`SESSION_IDS`."""
+    word = text(value).lower()
+    if word not in SESSION_IDS:
+        raise ValueError(f"{value!r} is not one of {', '.join(SESSION_IDS)}")
     return word
 
 

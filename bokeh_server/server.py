@@ -17,8 +17,8 @@ import ssl
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import bokeh
 import click
@@ -34,6 +34,11 @@ from bokeh_server.blueprint.usercontent import read_content_host
 from bokeh_server.config import Settings
 from bokeh_server.errors import ConfigurationError
 from bokeh_server.httpd import HttpServer, Wsgi
+
+if TYPE_CHECKING:
+    from bokeh.application.application import Application
+
+    Applications = Mapping[str, Application]
 
 __all__ = [
     "StandaloneServer",
@@ -97,12 +102,17 @@ def _without_port(host: str) -> str:
     return name if name.endswith("]") else name.rsplit(":", 1)[0]
 
 
-def create_app(settings: Settings) -> Flask:
-    """The Flask app of the stand-alone server: the blueprint, and nothing of anybody else's."""
+def create_app(settings: Settings, applications: Applications | None = None) -> Flask:
+    """The Flask app of the stand-alone server: the blueprint, and nothing of anybody else's.
+
+    :param applications: by their addresses.
+    """
     app = Flask("bokeh_server", static_folder=None, template_folder=None)
     app.debug = settings.debug
     app.config["PROPAGATE_EXCEPTIONS"] = False
-    BokehServer(app, settings=settings)
+    server = BokehServer(app, settings=settings)
+    for path, application in (applications or {}).items():
+        server.add_application(path, application)
     if settings.url_prefix:
         app.add_url_rule("/", "home", lambda: redirect(settings.url_prefix + "/"))
     app.wsgi_app = _wrap(app.wsgi_app, settings)  # type: ignore[method-assign]
@@ -248,14 +258,14 @@ class StandaloneServer:
     :ivar url: where it is reached from this machine, with a slash at the end.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, applications: Applications | None = None) -> None:
         context = tls_context(settings)
         check_hosts(settings)
         prepare_data_dir(settings)
         self.settings = settings
         self.listener = listen(settings)
         try:
-            self.app = create_app(settings)
+            self.app = create_app(settings, applications)
             self.state = self.app.extensions["bokeh_server"]
             # a database or key that cannot be used stops us here, not the first who opens a page
             self.state.engine  # noqa: B018
@@ -280,6 +290,8 @@ class StandaloneServer:
         watchers = [gevent.signal_handler(each, self.stop) for each in _stop_signals()]
         spare_collector()
         self.state.schema.when_loaded = spare_collector
+        if self.state.added:
+            self.state.applications.start()
         self._http.start()
         self._announce()
         try:
@@ -309,8 +321,14 @@ class StandaloneServer:
         if settings.usercontent_host:
             say(f"  frames    {settings.usercontent_host}")
         say(f"  URL       {self.url}")
+        for path in self.state.added:
+            say(f"  app       {self.url.rstrip('/')}{path}")
         if settings.show:
-            gevent.spawn(webbrowser.open, self.url)
+            for url in self._shown():
+                gevent.spawn(webbrowser.open, url)
+
+    def _shown(self) -> list[str]:
+        return [self.url.rstrip("/") + path for path in self.state.added] or [self.url]
 
 
 def _own_name(settings: Settings) -> str:
@@ -362,11 +380,12 @@ def set_up_logging(settings: Settings) -> None:
     log.setLevel("DEBUG" if settings.debug else settings.log_level.upper())
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, applications: Applications | None = None) -> None:
     """Run the stand-alone server until it is stopped.
 
+    :param applications: by their addresses.
     :raises ConfigurationError: it cannot start; the message is one line that says what to do.
     """
     set_up_logging(settings)
     raise_file_limit()
-    StandaloneServer(settings).run()
+    StandaloneServer(settings, applications).run()

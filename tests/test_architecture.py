@@ -20,6 +20,7 @@ STANDARD = frozenset(sys.stdlib_module_names) | {"_typeshed"}
 BASE = {
     "bokeh_server.errors",
     "bokeh_server.blocking",
+    "bokeh_server.crew",
     "bokeh_server.remembered",
     "bokeh_server.sites",
 }
@@ -30,10 +31,16 @@ ALLOWED: dict[str, set[str]] = {
     "bokeh_server": {"bokeh_server.blueprint", "bokeh_server.client", "bokeh_server.cli.main"},
     "bokeh_server.errors": set(),
     "bokeh_server.blocking": set(),
+    "bokeh_server.crew": set(),
     "bokeh_server.remembered": {"bokeh_server.errors"},
     "bokeh_server.sites": {"bokeh_server.errors"},
     "bokeh_server.parsers": set(),
-    "bokeh_server.config": {"bokeh_server.errors", "bokeh_server.parsers"},
+    "bokeh_server.app_settings": {"bokeh_server.parsers"},
+    "bokeh_server.config": {
+        "bokeh_server.app_settings",
+        "bokeh_server.errors",
+        "bokeh_server.parsers",
+    },
     "bokeh_server.permissions": {"bokeh_server.errors"},
     "bokeh_server.protocol": BASE | {"numpy", "orjson"},
     "bokeh_server.channels": BASE | {"bokeh_server.protocol", "psycopg", "redis"},
@@ -59,8 +66,17 @@ ALLOWED: dict[str, set[str]] = {
         "orjson",
         "wsproto",
     },
+    "bokeh_server.apps": BASE
+    | {
+        "bokeh_server.channels",
+        "bokeh_server.protocol",
+        "bokeh_server.sockets",
+        "bokeh",
+        "orjson",
+    },
     "bokeh_server.blueprint": BASE
     | {
+        "bokeh_server.apps",
         "bokeh_server.config",
         "bokeh_server.permissions",
         "bokeh_server.protocol",
@@ -93,6 +109,7 @@ ALLOWED: dict[str, set[str]] = {
     "bokeh_server.httpd": {"gevent", "werkzeug"},
     "bokeh_server.server": BASE
     | {
+        "bokeh_server.apps",
         "bokeh_server.blueprint",
         "bokeh_server.config",
         "bokeh_server.httpd",
@@ -104,6 +121,8 @@ ALLOWED: dict[str, set[str]] = {
     },
     "bokeh_server.cli": BASE
     | {
+        "bokeh_server.apps",
+        "bokeh",
         "bokeh_server.config",
         "bokeh_server.parsers",
         "bokeh_server.permissions",
@@ -135,6 +154,7 @@ NOT_LOADED = {
     "bokeh_server.accounts": "flask gevent tornado bokeh numpy",
     "bokeh_server.storage": "flask gevent tornado bokeh numpy",
     "bokeh_server.sockets": "flask gevent tornado sqlalchemy bokeh flask_sock",
+    "bokeh_server.apps": "flask gevent tornado sqlalchemy",
     "bokeh_server.client": "flask gevent sqlalchemy alembic click",
     "bokeh_server.plotting": "flask gevent sqlalchemy alembic click",
     "bokeh_server.embed": "flask gevent sqlalchemy alembic click",

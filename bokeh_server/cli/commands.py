@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bokeh_server import __version__
+from bokeh_server.cli.applications import ServingGroup
 from bokeh_server.cli.database import db
 from bokeh_server.cli.documents import docs
 from bokeh_server.cli.history import log_command, restore_command
@@ -29,7 +30,13 @@ def _print_version(context: click.Context, _option: click.Parameter, wanted: boo
         context.exit()
 
 
-@click.group("bokeh-server", invoke_without_command=True, context_settings=CONTEXT)
+@click.group(
+    "bokeh-server",
+    cls=ServingGroup,
+    invoke_without_command=True,
+    context_settings=CONTEXT,
+    subcommand_metavar="[APPLICATION]... | COMMAND [ARGS]...",
+)
 @server_options
 @click.option(
     "--version", is_flag=True, is_eager=True, expose_value=False, callback=_print_version,
@@ -37,10 +44,12 @@ def _print_version(context: click.Context, _option: click.Parameter, wanted: boo
 )  # fmt: skip
 @click.pass_context
 def bokeh_server(context: click.Context, /, **options: Any) -> None:
-    """Publish Bokeh plots at addresses that stay live.
+    """Publish Bokeh plots at addresses that stay live, and run Bokeh applications.
 
     Without a command it starts the server, at http://localhost:5006/ unless told otherwise,
     and keeps documents in SQLite in the user's data directory.
+    Scripts, notebooks and folders that are named are served as applications;
+    what comes after --args is theirs.
     Every option can also be set by an environment variable (BOKEH_SERVER_PORT for --port)
     or in the configuration file (port = 5006).
     """

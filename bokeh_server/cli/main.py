@@ -10,8 +10,17 @@ import sys
 
 __all__ = ["main", "serves"]
 
+_FLAGS = (
+    "debug",
+    "disable-index",
+    "disable-index-redirect",
+    "https",
+    "multi-user",
+    "public-applications",
+    "show",
+)
 #: options that are followed by no value; every other one takes the next word.
-FLAGS = {f"--{no}{name}" for name in ("debug", "https", "multi-user", "show") for no in ("", "no-")}
+FLAGS = {f"--{no}{name}" for name in _FLAGS for no in ("", "no-")} | {"--glob"}
 SUBCOMMANDS = {"config", "db", "docs", "tokens", "users"}
 
 
@@ -19,6 +28,8 @@ def serves(words: list[str]) -> bool:
     """Whether a command line starts a server; in doubt it does."""
     previous = ""
     for word in words:
+        if word == "--args":
+            return True
         takes_value = previous.startswith("--") and "=" not in previous and previous not in FLAGS
         if word in {"--help", "--version"} or (word in SUBCOMMANDS and not takes_value):
             return False

@@ -37,6 +37,8 @@ _METAVARS: dict[parsers.Parser, str] = {
     parsers.path: "FILE",
     parsers.directory: "DIR",
     parsers.hosts: "HOST",
+    parsers.names: "NAME",
+    parsers.session_ids: "MODE",
     parsers.usercontent: "HOST",
 }
 
@@ -53,7 +55,7 @@ def _option(setting: Setting) -> Callable[[Command], Command]:
         # the values are read by the settings' own parsers, so that messages are the same everywhere
         type=str,
         default=None,
-        multiple=setting.parse is parsers.hosts,
+        multiple=setting.parse in (parsers.hosts, parsers.names),
         metavar=_METAVARS.get(setting.parse, "TEXT"),
         help=shown,
     )

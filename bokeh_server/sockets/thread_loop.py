@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from bokeh_server.sockets.crew import Crew
+from bokeh_server.crew import Crew
 
 if TYPE_CHECKING:
     from bokeh_server.sockets.connection import Connection

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 
 import pytest
 
+from bokeh_server.crew import Crew
 from bokeh_server.sockets import SocketLoop, plain_transport
 from bokeh_server.sockets.changes_handler import ChangesHandler
-from bokeh_server.sockets.crew import Crew
 from support.rawsocket import BINARY, RawClient
 
 Append = Callable[[bytes, str], Mapping[str, object]]

@@ -69,7 +69,7 @@ class Crew:
         except RuntimeError:  # the system has no more threads: those that are there must do
             with self._wakeup:
                 self._threads -= 1
-            log.warning("A thread for WebSockets could not be started; there are %d", len(self))
+            log.warning("A thread could not be started; there are %d", len(self))
 
     def _run(self) -> None:
         while (task := self._next()) is not None:
@@ -77,7 +77,7 @@ class Crew:
             try:
                 function(*args)
             except Exception:
-                log.exception("A task for a WebSocket failed")
+                log.exception("A task failed")
 
     def _next(self) -> Task | None:
         """Wait for a task; ``None``: the thread ends."""

@@ -1,0 +1,54 @@
+"""How applications are served, as the settings say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bokeh_server.apps import Filters, HostOptions, Lifetimes, Tokens
+from bokeh_server.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from bokeh_server.config import Settings
+
+__all__ = ["OWN_COOKIES", "host_options"]
+
+_MS = 0.001
+#: what applications never see: who has it is logged in.
+OWN_COOKIES = ("bokeh-server-login", "__Host-bokeh-server-login")
+
+
+def host_options(settings: Settings, secret: bytes) -> HostOptions:
+    """The options of the settings.
+
+    :raises ConfigurationError: two of them cannot be together.
+    """
+    return HostOptions(
+        tokens=Tokens(
+            secret,
+            signed=settings.session_ids != "unsigned",
+            generates=settings.session_ids != "external-signed",
+            lifetime=settings.session_token_expiration,
+        ),
+        filters=_filters(settings),
+        lifetimes=Lifetimes(
+            settings.unused_session_lifetime * _MS, max(0.05, settings.check_unused_sessions * _MS)
+        ),
+        logout_url=f"{settings.url_prefix}/bokeh/logout" if settings.multi_user else None,
+    )
+
+
+def _filters(settings: Settings) -> Filters:
+    for what in ("headers", "cookies"):
+        if getattr(settings, f"include_{what}") and getattr(settings, f"exclude_{what}"):
+            why = f"both include_{what} and exclude_{what} are given"
+            raise ConfigurationError(f"choose the {what} for applications", why, "Give one of them")
+    return Filters(
+        include_headers=_only(settings.include_headers),
+        exclude_headers=frozenset((*settings.exclude_headers, "Authorization")),
+        include_cookies=_only(settings.include_cookies),
+        exclude_cookies=frozenset((*settings.exclude_cookies, *OWN_COOKIES)),
+    )
+
+
+def _only(names: tuple[str, ...]) -> frozenset[str] | None:
+    return frozenset(names) or None

@@ -1,0 +1,119 @@
+"""The callbacks that an application registers with its document."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from bokeh.document import Document
+from bokeh.document.locking import UnlockedDocumentProxy
+
+from bokeh_server.apps.coroutines import Coroutines
+from bokeh_server.apps.curdoc import call_with
+from bokeh_server.apps.lock import DocumentLock
+from bokeh_server.apps.schedule import Schedule, Task
+
+if TYPE_CHECKING:
+    from bokeh.server.callbacks import SessionCallback
+
+__all__ = ["Callbacks", "Runner"]
+
+log = logging.getLogger("bokeh_server")
+
+MS = 0.001
+
+
+class Runner:
+    """Runs an application's functions, with the document's lock and as ``curdoc()`` wants it."""
+
+    def __init__(self, document: Document, lock: DocumentLock, coroutines: Coroutines) -> None:
+        self._document = document
+        self._lock = lock
+        self._coroutines = coroutines
+
+    def locked(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function, or wait for a coroutine, with the lock."""
+        with self._lock.hold():
+            return call_with(self._document, self._complete, function, args)
+
+    def unlocked(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function that said that it does not want the lock."""
+        proxy = UnlockedDocumentProxy(self._document)
+        return call_with(proxy, self._complete, function, args)
+
+    def callback(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function with the lock, unless it said that it does not want it."""
+        call = self.unlocked if getattr(function, "nolock", False) else self.locked
+        return call(function, *args)
+
+    def _complete(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        result = function(*args)
+        return self._coroutines.run(result) if inspect.isawaitable(result) else result
+
+
+class Busy(Protocol):
+    """Who is not to end while something of it runs."""
+
+    def begin(self) -> bool:
+        """Note that something runs; false: it has ended, and nothing may."""
+
+    def end(self) -> None:
+        """Note that it is done."""
+
+
+class Callbacks:
+    """The next-tick, timeout and periodic callbacks of one session."""
+
+    def __init__(self, runner: Runner, schedule: Schedule, busy: Busy) -> None:
+        self._runner = runner
+        self._schedule = schedule
+        self._busy = busy
+        self._tasks: dict[str, Task] = {}
+
+    def add(self, callback: SessionCallback) -> None:
+        """Have it run; may be called by any thread."""
+        period, timeout = getattr(callback, "period", None), getattr(callback, "timeout", None)
+        if period is not None:
+            work, delay = self._periodic(callback, period * MS), period * MS
+        else:
+            work, delay = self._once(callback), (timeout or 0) * MS
+        task = self._tasks[callback.id] = self._schedule.after(delay, work)
+        self._schedule.add(task)
+
+    def remove(self, callback: SessionCallback) -> None:
+        """Let it run no more."""
+        task = self._tasks.pop(callback.id, None)
+        if task is not None:
+            task.cancel()
+
+    def remove_all(self) -> None:
+        """Let none run any more."""
+        while self._tasks:
+            self._tasks.popitem()[1].cancel()
+
+    def _once(self, callback: SessionCallback) -> Callable[[], float | None]:
+        def work() -> None:
+            self._tasks.pop(callback.id, None)
+            self._run(callback)
+
+        return work
+
+    def _periodic(self, callback: SessionCallback, period: float) -> Callable[[], float | None]:
+        def work() -> float | None:
+            due = self._schedule.now() + period
+            self._run(callback)
+            return due if callback.id in self._tasks else None
+
+        return work
+
+    def _run(self, callback: SessionCallback) -> None:
+        if not self._busy.begin():
+            return
+        try:
+            self._runner.callback(callback.callback)
+        except Exception:
+            log.exception("A callback of an application failed")
+        finally:
+            self._busy.end()

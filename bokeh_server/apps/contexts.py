@@ -1,0 +1,78 @@
+"""What applications reach by ``curdoc().session_context`` and in their hooks."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from bokeh.application.application import ServerContext, SessionContext
+from bokeh.core.types import ID
+from bokeh.document import Document
+
+from bokeh_server.apps.requests import AppRequest
+
+if TYPE_CHECKING:
+    from bokeh_server.apps.running import RunningApplication
+    from bokeh_server.apps.session import AppSession
+
+__all__ = ["AppServerContext", "AppSessionContext"]
+
+
+class AppServerContext(ServerContext):
+    """One application on this server; it may be given attributes of one's own."""
+
+    def __init__(self, application: RunningApplication) -> None:
+        self._application = application
+
+    @property
+    def sessions(self) -> list[AppSession]:  # type: ignore[override]
+        """Its sessions in this process."""
+        return self._application.sessions()
+
+
+class AppSessionContext(SessionContext):
+    """One session.
+
+    :ivar request: the request that it was made of.
+    :ivar token_payload: what the page's token says.
+    :ivar session: ``None`` as long as the session is made.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        server_context: AppServerContext,
+        document: Document,
+        request: AppRequest,
+        token_payload: dict[str, Any],
+        logout_url: str | None = None,
+    ) -> None:
+        super().__init__(server_context, ID(session_id))
+        self._document = document
+        self.request = request
+        self.token_payload = token_payload
+        self.logout_url = logout_url
+        self.session: AppSession | None = None
+
+    @property
+    def user(self) -> str | None:
+        """The name of whoever opened it, where the server knows people."""
+        return self.request.user
+
+    @property
+    def destroyed(self) -> bool:
+        """Whether the session is over."""
+        return self.session is not None and self.session.destroyed
+
+    async def with_locked_document(self, func: Callable[[Document], Any]) -> None:
+        """Call a function of the document, or wait for a coroutine, with the document's lock."""
+        session = self.session
+        if session is not None and not session.lock.is_mine:
+            # Whoever waits for the lock must not hold up the loop: it may be held by a coroutine.
+            await asyncio.to_thread(session.with_document_locked, func, self._document)
+            return
+        result = func(self._document)
+        if inspect.isawaitable(result):
+            await result

@@ -1,0 +1,54 @@
+"""The lock of a session's document, which may be held across the waits of a coroutine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+__all__ = ["DocumentLock"]
+
+#: what the locks that this context holds were taken with.
+_held: ContextVar[tuple[object, ...]] = ContextVar("bokeh_server_held", default=())
+
+
+class DocumentLock:
+    """One at a time changes a document; whoever has the lock may take it again.
+
+    The lock belongs to a context: a coroutine has it in whatever thread it goes on,
+    and a task that outlives who started it has it no longer.
+    """
+
+    __slots__ = ("_holder", "_lock")
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holder: object | None = None
+
+    @property
+    def is_mine(self) -> bool:
+        """Whether whoever asks has it."""
+        holder = self._holder
+        return holder is not None and any(each is holder for each in _held.get())
+
+    @property
+    def is_taken(self) -> bool:
+        """Whether anybody has it."""
+        return self._holder is not None
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Take it, and give it back at the end."""
+        if self.is_mine:
+            yield
+            return
+        holder = object()
+        with self._lock:
+            self._holder = holder
+            token = _held.set((*_held.get(), holder))
+            try:
+                yield
+            finally:
+                _held.reset(token)
+                self._holder = None

@@ -1,0 +1,227 @@
+"""One application on this server: its sessions, from the first request to the last hook."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import threading
+import weakref
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import Any
+
+from bokeh.application.application import Application
+from bokeh.application.handlers.code import CodeHandler
+from bokeh.application.handlers.directory import DirectoryHandler
+from bokeh.application.handlers.document_lifecycle import DocumentLifecycleHandler
+from bokeh.document import Document
+from bokeh.settings import settings
+
+from bokeh_server.apps.contexts import AppServerContext, AppSessionContext
+from bokeh_server.apps.coroutines import Coroutines
+from bokeh_server.apps.curdoc import call_with
+from bokeh_server.apps.options import Lifetimes
+from bokeh_server.apps.requests import AppRequest
+from bokeh_server.apps.schedule import Schedule
+from bokeh_server.apps.session import AppSession
+from bokeh_server.errors import ApplicationFailed, NotFound
+
+__all__ = ["RunningApplication"]
+
+log = logging.getLogger("bokeh_server")
+
+#: Scripts run with the process's own ``sys.path``, ``sys.argv`` and working directory.
+_SCRIPTS = threading.RLock()
+
+
+class _Making:
+    """A session that is being made; whoever else wants it waits."""
+
+    def __init__(self) -> None:
+        self.done = threading.Event()
+        self.session: AppSession | None = None
+
+
+class RunningApplication:
+    """Makes sessions of an application, keeps them, and lets go of those that nobody uses.
+
+    :ivar path: where it is served, such as ``/sliders``; ``/`` for the root.
+    :ivar application: Bokeh's.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        application: Application,
+        schedule: Schedule,
+        coroutines: Coroutines,
+        lifetimes: Lifetimes,
+        logout_url: str | None = None,
+    ) -> None:
+        self.path = path
+        self.application = application
+        self.context = AppServerContext(self)
+        self._schedule = schedule
+        self._coroutines = coroutines
+        self._lifetimes = lifetimes
+        self._logout_url = logout_url
+        self._lock = threading.Lock()
+        self._sessions: dict[str, tuple[AppSession, AppSessionContext]] = {}
+        self._making: dict[str, _Making] = {}
+        if not any(isinstance(each, DocumentLifecycleHandler) for each in application.handlers):
+            application.add(DocumentLifecycleHandler())
+        self._runs_scripts = any(
+            isinstance(each, CodeHandler | DirectoryHandler) for each in application.handlers
+        )
+
+    # --- sessions ------------------------------------------------------------------------
+
+    def sessions(self) -> list[AppSession]:
+        """Its sessions in this process."""
+        return [session for session, _ in list(self._sessions.values())]
+
+    def find(self, session_id: str) -> AppSession | None:
+        """The session of this id, if there is one in this process."""
+        found = self._sessions.get(session_id)
+        return None if found is None else found[0]
+
+    def get_session(self, session_id: str) -> AppSession:
+        """The session of this id.
+
+        :raises NotFound: there is none in this process.
+        """
+        session = self.find(session_id)
+        if session is None:
+            raise NotFound("find a session", f"there is none of the id {session_id[:80]!r}")
+        return session
+
+    def open(self, session_id: str, request: AppRequest, payload: dict[str, Any]) -> AppSession:
+        """The session of this id; it is made when there is none.
+
+        :param request: what the session is made of.
+        :param payload: what its token says.
+        :raises ApplicationFailed: the application's code failed; it may be tried again.
+        """
+        while True:
+            with self._lock:
+                known = self._sessions.get(session_id)
+                if known is not None:
+                    return known[0]
+                making = self._making.get(session_id)
+                if making is None:
+                    mine = self._making[session_id] = _Making()
+                    break
+            making.done.wait()
+            if making.session is not None:
+                return making.session
+        try:
+            mine.session = self._make(session_id, request, payload)
+            return mine.session
+        finally:
+            with self._lock:
+                del self._making[session_id]
+            mine.done.set()
+
+    def _make(self, session_id: str, request: AppRequest, payload: dict[str, Any]) -> AppSession:
+        document = Document()
+        context = AppSessionContext(
+            session_id, self.context, document, request, payload, self._logout_url
+        )
+        set_context(document, context)
+        self._run_hooks("on_session_created", context)
+        self._initialize(document)
+        session = AppSession(session_id, document, self._schedule, self._coroutines)
+        context.session = session
+        with self._lock:
+            self._sessions[session_id] = (session, context)
+        session.start()
+        return session
+
+    def _initialize(self, document: Document) -> None:
+        try:
+            with _SCRIPTS if self._runs_scripts else nullcontext():
+                call_with(document, self._modify, document)
+        except ApplicationFailed:
+            raise
+        except Exception as error:
+            log.exception("The application %s failed", self.path)
+            raise self._failed(error) from error
+
+    def _modify(self, document: Document) -> None:
+        for handler in self.application.handlers:
+            handler.modify_document(document)
+            if handler.failed:
+                detail = f"{handler.error}\n{handler.error_detail}"
+                log.error("The application %s failed: %s", self.path, detail)
+                raise self._failed(handler.error)
+        if settings.perform_document_validation():
+            document.validate()
+
+    def _failed(self, reason: object) -> ApplicationFailed:
+        why = "its code failed; the server's log says where"
+        log.debug("%s: %s", self.path, reason)
+        return ApplicationFailed(f"run the application {self.path}", why, "Try again")
+
+    def payload_of(self, request: AppRequest) -> dict[str, Any]:
+        """What the application's ``process_request`` gives for a request.
+
+        :raises ApplicationFailed: it failed, or gives what it may not.
+        """
+        try:
+            given = dict(self.application.process_request(request))  # type: ignore[arg-type]
+        except Exception as error:
+            log.exception("process_request of the application %s failed", self.path)
+            raise self._failed(error) from error
+        if "session_id" in given:
+            why = "its process_request gives 'session_id', which is the server's own"
+            raise ApplicationFailed(f"run the application {self.path}", why)
+        return given
+
+    # --- their end -----------------------------------------------------------------------
+
+    def discard_unused(self) -> None:
+        """Let go of the sessions that nobody uses."""
+        for session, context in list(self._sessions.values()):
+            if session.finish(self._lifetimes.unused):
+                self._schedule.spawn(self._discard, session, context)
+
+    def _discard(self, session: AppSession, context: AppSessionContext) -> None:
+        with self._lock:
+            if self._sessions.get(session.id, (None,))[0] is session:
+                del self._sessions[session.id]
+        # The application's modules are emptied with the document, and hooks may want them.
+        self._run_hooks("on_session_destroyed", context)
+        session.destroy()
+
+    # --- hooks ---------------------------------------------------------------------------
+
+    def load(self) -> None:
+        """Run ``on_server_loaded``."""
+        self._guarded("on_server_loaded", self.application.on_server_loaded)
+
+    def unload(self) -> None:
+        """End all sessions, and run ``on_server_unloaded``."""
+        for session, context in list(self._sessions.values()):
+            if session.finish(-1.0):
+                self._discard(session, context)
+        self._guarded("on_server_unloaded", self.application.on_server_unloaded)
+
+    def _guarded(self, name: str, hook: Callable[[AppServerContext], object]) -> None:
+        try:
+            hook(self.context)
+        except Exception:
+            log.exception("%s of the application %s failed", name, self.path)
+
+    def _run_hooks(self, name: str, context: AppSessionContext) -> None:
+        for handler in self.application.handlers:
+            try:
+                result = getattr(handler, name)(context)
+                if inspect.isawaitable(result):
+                    self._coroutines.run(result)
+            except Exception:
+                log.exception("%s of the application %s failed", name, self.path)
+
+
+def set_context(document: Document, context: AppSessionContext) -> None:
+    """Let a document know its session's context, which it holds weakly."""
+    document._session_context = weakref.ref(context)

@@ -1,0 +1,179 @@
+"""Making sessions: once for each id, again after a failure, and of files of every kind."""
+
+from __future__ import annotations
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+from bokeh.document import Document
+from bokeh.models import Div
+
+from bokeh_server.apps import (
+    AppHost,
+    AppRequest,
+    Asked,
+    HostOptions,
+    PageFiles,
+    Tokens,
+    application_of,
+    applications_of,
+    normal_path,
+)
+from bokeh_server.errors import ApplicationFailed, ConfigurationError, Forbidden
+from support.documents import run_together
+
+
+def host_of(function: object, **options: object) -> AppHost:
+    """A host of one application."""
+    return AppHost({"/app": application_of(function)}, HostOptions(**options))  # type: ignore[arg-type]
+
+
+def test_many_who_want_a_session_get_one() -> None:
+    """Page and socket may come at once: the application runs once."""
+    runs: list[int] = []
+    begun = threading.Event()
+
+    def app(doc: Document) -> None:
+        runs.append(1)
+        begun.wait(0.05)
+
+    host = host_of(app)
+    found: list[object] = []
+    run_together([lambda: found.append(host.at("/app").open("one", AppRequest(), {}))] * 8)
+    assert len(set(map(id, found))) == 1
+    assert runs == [1]
+    host.close()
+
+
+def test_a_session_that_could_not_be_made_is_tried_again() -> None:
+    """The failure is told, and the next request for the same id makes it."""
+    runs: list[int] = []
+
+    def app(doc: Document) -> None:
+        runs.append(1)
+        if len(runs) == 1:
+            raise ValueError("not yet")
+        doc.add_root(Div(text="now"))
+
+    host = host_of(app)
+    with pytest.raises(ApplicationFailed, match="its code failed"):
+        host.page("/app", AppRequest(), Asked(session_id="one"), PageFiles("/bokeh/"))
+    assert "embed" in host.page("/app", AppRequest(), Asked(session_id="one"), PageFiles("/bokeh/"))
+    host.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "why"),
+    [
+        (Asked(session_id="a", header="b"), "as an argument and header"),
+        (Asked(session_id="a", token="b"), "Both token and session ID"),
+        (Asked(session_id=""), "Invalid token or session ID"),
+        (Asked(token="garbage"), "Invalid token or session ID"),
+        (Asked(token="e30"), "Invalid token or session ID"),
+    ],
+)
+def test_what_no_session_can_be_asked_by(asked: Asked, why: str) -> None:
+    """Each is refused in words, and nothing is made."""
+    host = host_of(lambda doc: None)
+    with pytest.raises(Forbidden, match=why):
+        host.page("/app", AppRequest(), asked, PageFiles("/bokeh/"))
+    assert host.at("/app").sessions() == []
+    host.close()
+
+
+def test_signed_ids_are_the_only_ones_where_they_must_be() -> None:
+    """An id of somebody else's is refused; the server's own, and its tokens, are taken."""
+    tokens = Tokens(b"x" * 32, signed=True)
+    own = tokens.new_id()
+    assert tokens.read(tokens.make(own, {"a": b"bytes"})).payload == {"a": b"bytes"}
+    assert tokens.check_id(own) == own
+    for wrong in ("abc", "abc.def", own[:-1], Tokens(b"y" * 32, signed=True).new_id()):
+        with pytest.raises(Forbidden):
+            tokens.check_id(wrong)
+    with pytest.raises(Forbidden):
+        tokens.read(Tokens(b"y" * 32, signed=True).make(own, {}))
+
+
+def test_a_folder_is_an_application(tmp_path: Path) -> None:
+    """Its hooks, package, template, theme and arguments are all there."""
+    folder = tmp_path / "dash"
+    (folder / "templates").mkdir(parents=True)
+    (folder / "static").mkdir()
+    files = {
+        "__init__.py": "",
+        "helper.py": "TEXT = 'from the helper'",
+        "main.py": "import sys\nfrom bokeh.io import curdoc\nfrom bokeh.models import Div\n"
+        "from . import helper\ncurdoc().add_root(Div(text=helper.TEXT, name='d'))\n"
+        "curdoc().template_variables['word'] = sys.argv[1]\n",
+        "app_hooks.py": "def process_request(request):\n    return {'given': 'by the hook'}\n",
+        "theme.yaml": "attrs:\n  Div:\n    width: 321\n",
+        "templates/index.html": "{% extends base %}{% block contents %}<b>{{ word }}</b>"
+        "{{ embed(roots.d) }}{% endblock %}",
+    }
+    for name, text in files.items():
+        (folder / name).write_text(text)
+    host = AppHost(applications_of([str(folder)], ["argument"]), HostOptions())
+    page = host.page("/dash", AppRequest(), Asked(session_id="one"), PageFiles("/bokeh/"))
+    assert "<b>argument</b>" in page
+    session = host.at("/dash").get_session("one")
+    div = session.document.roots[0]
+    assert (div.text, div.width) == ("from the helper", 321)
+    context = session.document.session_context
+    assert context is not None
+    assert context.token_payload["given"] == "by the hook"
+    assert host.static_folder("/dash") == str(folder / "static")
+    host.close()
+
+
+def test_a_notebook_is_an_application(tmp_path: Path) -> None:
+    """Its cells of code run."""
+    pytest.importorskip("nbconvert", reason="nbconvert is not installed: pip install nbconvert")
+    cell = {
+        "cell_type": "code",
+        "execution_count": None,
+        "id": "a",
+        "metadata": {},
+        "outputs": [],
+        "source": "from bokeh.io import curdoc\ncurdoc().title = 'a notebook'",
+    }
+    notebook = {"cells": [cell], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+    path = tmp_path / "note.ipynb"
+    path.write_text(json.dumps(notebook))
+    host = AppHost(applications_of([str(path)]), HostOptions())
+    host.page("/note", AppRequest(), Asked(session_id="one"), PageFiles("/bokeh/"))
+    assert host.at("/note").get_session("one").document.title == "a notebook"
+    host.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "why"),
+    [
+        ("missing.py", None, "there is no such file"),
+        ("broken.py", "def (", "SyntaxError"),
+        ("text.txt", "", "no folder, no .py"),
+    ],
+)
+def test_what_cannot_be_loaded(tmp_path: Path, name: str, text: str | None, why: str) -> None:
+    """It is told at the start, with the reason."""
+    path = tmp_path / name
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(ConfigurationError, match=why):
+        applications_of([str(path)])
+
+
+@pytest.mark.parametrize(
+    ("given", "path"), [("sliders", "/sliders"), ("/a/b/", "/a/b"), ("/", "/"), ("", "/")]
+)
+def test_addresses(given: str, path: str) -> None:
+    """They begin with a slash and end with none."""
+    assert normal_path(given) == path
+
+
+@pytest.mark.parametrize("given", ["/bokeh/x", "/static", "/a//b", "/../x", "/a?b", "/a b"])
+def test_addresses_that_cannot_be(given: str) -> None:
+    """Those of the server, and what is no path."""
+    with pytest.raises(ConfigurationError):
+        normal_path(given)
