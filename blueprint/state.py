@@ -206,7 +206,7 @@ class State:
     def _start_feed(self) -> Feed:
         from bokeh_server.blueprint.feed import Feed
 
-        return Feed(self.engine)
+        return Feed(self.engine, self.store)
 
     def _remember_tickets(self) -> Spent:
         from bokeh_server.sockets.tickets import Spent
