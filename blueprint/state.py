@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bokeh_server.documents import Engine
     from bokeh_server.documents.noting import Noter
     from bokeh_server.sockets import SocketLoop
+    from bokeh_server.sockets.tickets import Spent
     from bokeh_server.storage import Store
 
 __all__ = ["EXTENSION", "State", "current_state"]
@@ -123,6 +124,11 @@ class State:
         return self._part("feed", self._start_feed)
 
     @property
+    def spent(self) -> Spent:
+        """The tickets that were used."""
+        return self._part("spent", self._remember_tickets)
+
+    @property
     def rechecks(self) -> Rechecks:
         """What closes the sockets of those who may look no more."""
         return self._part("rechecks", self._start_rechecks)
@@ -212,6 +218,11 @@ class State:
         from bokeh_server.blueprint.feed import Feed
 
         return Feed(self.engine, self.store)
+
+    def _remember_tickets(self) -> Spent:
+        from bokeh_server.sockets.tickets import Spent
+
+        return Spent()
 
     def _start_rechecks(self) -> Rechecks:
         from bokeh_server.blueprint.rechecks import Rechecks
