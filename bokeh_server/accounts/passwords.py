@@ -11,7 +11,7 @@ import threading
 import unicodedata
 from collections.abc import Callable
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -26,7 +26,7 @@ T = TypeVar("T")
 #: seconds to wait for one's turn.
 PATIENCE_SECONDS = 20.0
 #: what is not as argon2 has it by default. One lane a hash: with more it would take all cores.
-COST = {"parallelism": 1}
+COST: dict[str, Any] = {"parallelism": 1}
 
 
 class Passwords:
