@@ -16,6 +16,7 @@ from bokeh_server.blueprint import (
     api_accounts,
     api_changes,
     api_documents,
+    api_events,
     api_links,
     api_models,
     api_sharing,
@@ -23,10 +24,12 @@ from bokeh_server.blueprint import (
     embed,
     failures,
     form_pages,
+    gallery,
     link_pages,
     live_sockets,
     pages,
     static_files,
+    thumbnails,
 )
 from bokeh_server.blueprint.foreign import refuse_foreign
 from bokeh_server.blueprint.state import current_state
@@ -44,8 +47,11 @@ _ROOMS = (
     api_users,
     api_accounts,
     api_sharing,
+    api_events,
     api_links,
     form_pages,
+    gallery,
+    thumbnails,
     link_pages,
     api_documents,
     api_changes,

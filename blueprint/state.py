@@ -5,28 +5,30 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import current_app
 
 from bokeh_server.blueprint.schema import BokehSchema
-from bokeh_server.blueprint.secret import load_secret
 from bokeh_server.blueprint.telling import Teller
 from bokeh_server.errors import ServerFault
+from bokeh_server.secret_keys import Keys, load_keys
 
 if TYPE_CHECKING:
     from bokeh.application.application import Application
 
     from bokeh_server.accounts import Accounts, Links, Registration
-    from bokeh_server.apps import AppHost
+    from bokeh_server.apps import Backend
     from bokeh_server.blueprint.assets import Assets
     from bokeh_server.blueprint.feed import Feed
     from bokeh_server.blueprint.rechecks import Rechecks
     from bokeh_server.config import Settings
     from bokeh_server.documents import Engine
+    from bokeh_server.documents.noting import Noter
     from bokeh_server.sockets import SocketLoop
+    from bokeh_server.sockets.tickets import Spent
     from bokeh_server.storage import Store
 
 __all__ = ["EXTENSION", "State", "current_state"]
@@ -37,7 +39,7 @@ EXTENSION = "bokeh_server"
 T = TypeVar("T")
 
 #: parts in the order in which they are closed: who sends before who stores.
-_CLOSING_ORDER = ("feed", "rechecks", "sockets", "applications", "engine", "store")
+_CLOSING_ORDER = ("feed", "rechecks", "sockets", "applications", "engine", "noter", "store")
 
 
 class State:
@@ -71,8 +73,19 @@ class State:
     @property
     def secret(self) -> bytes:
         """The key that signs tickets."""
+        return self._keys.current
+
+    @property
+    def former_secrets(self) -> Sequence[bytes]:
+        """What signed tickets formerly, and is good still."""
+        return self._keys.former
+
+    @property
+    def _keys(self) -> Keys:
+        settings = self.settings
         return self._part(
-            "secret", lambda: load_secret(self.settings.data_dir, self.settings.secret_key)
+            "keys",
+            lambda: load_keys(settings.data_dir, settings.secret_key, settings.former_secret_keys),
         )
 
     @property
@@ -84,6 +97,11 @@ class State:
     def engine(self) -> Engine:
         """The stored documents."""
         return self._part("engine", self._start_engine)
+
+    @property
+    def noter(self) -> Noter:
+        """What is noted once in a while."""
+        return self._part("noter", self._make_noter)
 
     @property
     def accounts(self) -> Accounts:
@@ -111,13 +129,18 @@ class State:
         return self._part("feed", self._start_feed)
 
     @property
+    def spent(self) -> Spent:
+        """The tickets that were used."""
+        return self._part("spent", self._remember_tickets)
+
+    @property
     def rechecks(self) -> Rechecks:
         """What closes the sockets of those who may look no more."""
         return self._part("rechecks", self._start_rechecks)
 
     @property
-    def applications(self) -> AppHost:
-        """The applications that run here."""
+    def applications(self) -> Backend:
+        """The applications."""
         return self._part("applications", self._make_applications)
 
     @property
@@ -157,9 +180,18 @@ class State:
             patch_bytes=self.settings.max_body_size,
             keep_changes=self.settings.keep_changes,
             keep_time=timedelta(days=self.settings.keep_days),
+            keep_events=timedelta(days=self.settings.keep_events_days),
         )
         sharing = self.settings.multi_user
-        return Engine(self.store, limits=limits, schema=self.schema, sharing=sharing)
+        authored = self.noter.changed if sharing else None
+        return Engine(
+            self.store, limits=limits, schema=self.schema, sharing=sharing, authored=authored
+        )
+
+    def _make_noter(self) -> Noter:
+        from bokeh_server.documents.noting import Noter
+
+        return Noter(self.store.events, self.store.documents)
 
     def _open_accounts(self) -> Accounts:
         from bokeh_server.accounts import Accounts, Policy
@@ -190,14 +222,19 @@ class State:
     def _start_feed(self) -> Feed:
         from bokeh_server.blueprint.feed import Feed
 
-        return Feed(self.engine)
+        return Feed(self.engine, self.store)
+
+    def _remember_tickets(self) -> Spent:
+        from bokeh_server.sockets.tickets import Spent
+
+        return Spent()
 
     def _start_rechecks(self) -> Rechecks:
         from bokeh_server.blueprint.rechecks import Rechecks
 
         return Rechecks(self.engine, self.store)
 
-    def _make_applications(self) -> AppHost:
+    def _make_applications(self) -> Backend:
         from bokeh.application.application import Application
 
         from bokeh_server.apps import AppHost

@@ -173,10 +173,19 @@ class Settings(AppSettings):
     keep_days: float = declare(
         parsers.days, 7.0, "Days for which changes are kept; more if they are among the last"
     )
+    keep_events_days: float = declare(
+        parsers.days, 365.0, "Days for which it is kept what people did, with --multi-user"
+    )
     secret_key: str = declare(
         parsers.text,
         "",
         "Key that signs tickets; made once and kept in data-dir when empty",
+        secret=True,
+    )
+    former_secret_keys: tuple[str, ...] = declare(
+        parsers.keys,
+        (),
+        "Keys that secret_key was before, whose tickets are good still",
         secret=True,
     )
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)

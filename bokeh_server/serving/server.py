@@ -16,7 +16,7 @@ from bokeh.protocol.exceptions import ProtocolError
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from bokeh_server.apps import AppSession, Loadable
+from bokeh_server.apps import AppHost, AppSession, Loadable
 from bokeh_server.blueprint import BokehServer
 from bokeh_server.errors import ConfigurationError, NotFound
 from bokeh_server.serving.backends import make_backend
@@ -173,7 +173,7 @@ class Server:
         """
         self._check(app_path)
         try:
-            return self._state.applications.at(app_path).get_session(session_id)
+            return self._host.at(app_path).get_session(session_id)
         except NotFound:
             raise ProtocolError(f"No such session {session_id}") from None
 
@@ -184,9 +184,17 @@ class Server:
         """
         if app_path is not None:
             self._check(app_path)
-        paths = [app_path] if app_path is not None else self._state.applications.paths
-        host = self._state.applications
+        host = self._host
+        paths = [app_path] if app_path is not None else host.paths
         return [session for path in paths for session in host.at(path).sessions()]
+
+    @property
+    def _host(self) -> AppHost:
+        host = self._state.applications
+        if not isinstance(host, AppHost):
+            why = "they are in other processes"
+            raise ConfigurationError("find sessions", why, "Leave app_workers out")
+        return host
 
     def _check(self, app_path: str) -> None:
         if app_path not in self._state.added:
