@@ -17,8 +17,10 @@ _MS = 0.001
 OWN_COOKIES = ("bokeh-server-login", "__Host-bokeh-server-login")
 
 
-def host_options(settings: Settings, secret: bytes) -> HostOptions:
+def host_options(settings: Settings, secret: bytes, logout_url: str | None = None) -> HostOptions:
     """The options of the settings.
+
+    :param logout_url: where people log out, where that is not ours.
 
     :raises ConfigurationError: two of them cannot be together.
     """
@@ -33,7 +35,7 @@ def host_options(settings: Settings, secret: bytes) -> HostOptions:
         lifetimes=Lifetimes(
             settings.unused_session_lifetime * _MS, max(0.05, settings.check_unused_sessions * _MS)
         ),
-        logout_url=f"{settings.url_prefix}/bokeh/logout" if settings.multi_user else None,
+        logout_url=f"{settings.url_prefix}/bokeh/logout" if settings.multi_user else logout_url,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from importlib import import_module
 from typing import Any
 
-from flask import Blueprint
+from flask import Blueprint, Response, request
 
 from bokeh_server.blueprint.sock import Sock
 from bokeh_server.blueprint.state import current_state
@@ -72,5 +72,15 @@ def make_app_blueprint(name: str, path: str, surround: Surround) -> Blueprint:
     sock = Sock(lambda: current_state().sockets)
     open_socket = _view("app_sockets", "open_socket", path)
     sock.route(f"{root}/ws", bp=blueprint, endpoint="socket")(open_socket)
+    blueprint.after_request(_share)
     surround(blueprint)
     return blueprint
+
+
+def _share(answer: Response) -> Response:
+    """Let pages of other sites read what embeds an application, and why it cannot be."""
+    if (request.endpoint or "").endswith(".autoload"):
+        from bokeh_server.blueprint.app_pages import share
+
+        return share(answer)
+    return answer

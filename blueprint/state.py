@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from bokeh_server.accounts import Accounts, Links, Registration
     from bokeh_server.apps import Backend
     from bokeh_server.blueprint.assets import Assets
+    from bokeh_server.blueprint.auth import Auth
+    from bokeh_server.blueprint.auth_provider import AuthHooks
     from bokeh_server.blueprint.feed import Feed
     from bokeh_server.blueprint.rechecks import Rechecks
     from bokeh_server.config import Settings
@@ -39,7 +41,7 @@ EXTENSION = "bokeh_server"
 T = TypeVar("T")
 
 #: parts in the order in which they are closed: who sends before who stores.
-_CLOSING_ORDER = ("feed", "rechecks", "sockets", "applications", "engine", "noter", "store")
+_CLOSING_ORDER = ("feed", "rechecks", "sockets", "applications", "auth", "engine", "noter", "store")
 
 
 class State:
@@ -49,6 +51,9 @@ class State:
     :ivar added: Bokeh's applications by their addresses.
     :ivar audiences: the names of those who may use one; ``None``: whoever may use this server.
     :ivar takes_pushes: whether there is an empty application at ``/`` for ``push_session``.
+    :ivar auth_hooks: what the auth module defines, where there is one.
+    :ivar cookie_secret: signs cookies of its handlers; ``None``: ``BOKEH_COOKIE_SECRET`` does, or
+        a key made of that of this server.
     :ivar session_key: signs ids of sessions, where they are signed; ``None``: ``BOKEH_SECRET_KEY``
         does, or the key of this server.
 
@@ -65,6 +70,8 @@ class State:
         self.audiences: dict[str, frozenset[str] | None] = {}
         self.takes_pushes = False
         self.session_key: bytes | None = None
+        self.auth_hooks: AuthHooks | None = None
+        self.cookie_secret: str | None = None
         self._lock = threading.RLock()
         self._parts: dict[str, Any] = {}
         self._closed = False
@@ -137,6 +144,11 @@ class State:
     def rechecks(self) -> Rechecks:
         """What closes the sockets of those who may look no more."""
         return self._part("rechecks", self._start_rechecks)
+
+    @property
+    def auth(self) -> Auth | None:
+        """The login of an auth module, where there is one."""
+        return None if self.auth_hooks is None else self._part("auth", self._make_auth)
 
     @property
     def applications(self) -> Backend:
@@ -241,7 +253,16 @@ class State:
         from bokeh_server.blueprint.app_options import host_options
 
         pushes = {"/": Application()} if self.takes_pushes else {}
-        return AppHost({**pushes, **self.added}, host_options(self.settings, self._session_key()))
+        hooks, prefix = self.auth_hooks, self.settings.url_prefix
+        logout = prefix + hooks.logout_url if hooks is not None and hooks.logout_url else None
+        options = host_options(self.settings, self._session_key(), logout)
+        return AppHost({**pushes, **self.added}, options)
+
+    def _make_auth(self) -> Auth:
+        from bokeh_server.blueprint.auth import make_auth
+
+        assert self.auth_hooks is not None, "there is one"
+        return make_auth(self.auth_hooks, self.settings, self.secret, self.cookie_secret)
 
     def _session_key(self) -> bytes:
         given = self.session_key or os.environ.get("BOKEH_SECRET_KEY", "").encode()

@@ -102,6 +102,7 @@ ALLOWED: dict[str, set[str]] = {
         "markupsafe",
         "itsdangerous",
         "orjson",
+        "tornado",
     },
     "bokeh_server.client": BASE
     | {

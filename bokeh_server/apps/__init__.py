@@ -7,6 +7,7 @@ and nothing runs on Tornado.
 from __future__ import annotations
 
 from bokeh_server.apps.backend import Backend, HandOver
+from bokeh_server.apps.coroutines import Coroutines
 from bokeh_server.apps.hosting import AppHost
 from bokeh_server.apps.loading import (
     Loadable,
@@ -29,6 +30,7 @@ __all__ = [
     "AppSession",
     "Asked",
     "Backend",
+    "Coroutines",
     "Embedding",
     "Filters",
     "HandOver",

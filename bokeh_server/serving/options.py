@@ -72,6 +72,7 @@ _SETTINGS: Mapping[str, tuple[str, Callable[[str, Any], Any]]] = {
     "check_unused_sessions_milliseconds": ("check_unused_sessions", _positive),
     "unused_session_lifetime_milliseconds": ("unused_session_lifetime", _positive),
     "session_token_expiration": ("session_token_expiration", _positive),
+    "xsrf_cookies": ("enable_xsrf_cookies", _same),
     "use_index": ("disable_index", _opposite),
     "redirect_root": ("disable_index_redirect", _opposite),
     "include_headers": ("include_headers", _same),
@@ -108,12 +109,12 @@ class Options:
     """What a server is made with.
 
     :param auth: who people are, as Bokeh's ``AuthProvider`` tells; ``None``: they are not asked.
-    :param handlers: Tornado's settings for the handlers of logins.
+    :param cookie_secret: signs cookies of the handlers of logins.
     """
 
     settings: Settings
     auth: Any = None
-    handlers: Mapping[str, Any] | None = None
+    cookie_secret: str | None = None
 
 
 def read_options(given: Mapping[str, Any], data_dir: str) -> Options:
@@ -133,15 +134,14 @@ def read_options(given: Mapping[str, Any], data_dir: str) -> Options:
         if name in left:
             check(name, left.pop(name))
     auth = left.pop("auth_provider", None)
-    of_handlers = ("cookie_secret", "xsrf_cookies")
-    handlers: dict[str, Any] = {name: left.pop(name) for name in of_handlers if name in left}
+    cookie_secret = left.pop("cookie_secret", None)
     values = _sessions(left)
     for name, (ours, convert) in _SETTINGS.items():
         if name in left and (value := convert(name, left.pop(name))) is not None:
             values[ours] = value
     values["https"] = "https_certfile" in values or "https_keyfile" in values
     defaults = {"data_dir": data_dir, "secret_key": secrets.token_urlsafe(48)}
-    return Options(Settings.from_keywords(**{**defaults, **values, **left}), auth, handlers)
+    return Options(Settings.from_keywords(**{**defaults, **values, **left}), auth, cookie_secret)
 
 
 def _refuse_tornado(left: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from bokeh_server.blueprint import BokehServer
 from bokeh_server.errors import ConfigurationError, NotFound
 from bokeh_server.serving.backends import make_backend
 from bokeh_server.serving.listening import bracketed, listen, tls_context
-from bokeh_server.serving.options import read_options
+from bokeh_server.serving.options import Options, read_options
 
 if TYPE_CHECKING:
     from bokeh_server.blueprint.state import State
@@ -71,19 +71,27 @@ class Server:
     def _make(
         self, applications: Mapping[str, Loadable] | Loadable, given: Mapping[str, Any]
     ) -> None:
-        self.settings = read_options(given, self._folder).settings
+        options = read_options(given, self._folder)
+        self.settings = options.settings
         context = tls_context(self.settings)
         self.app = Flask("bokeh_server", static_folder=None, template_folder=None)
         self.app.config["PROPAGATE_EXCEPTIONS"] = False
-        self._add(applications, session_key=given.get("secret_key"))
+        self._add(applications, options, session_key=given.get("secret_key"))
         self._listener = listen(self.settings)
         self._port = int(self._listener.getsockname()[1])
         self._http = make_backend(self.app, self._listener, self.settings, context)
 
-    def _add(self, applications: Mapping[str, Loadable] | Loadable, session_key: Any) -> None:
+    def _add(
+        self, applications: Mapping[str, Loadable] | Loadable, options: Options, session_key: Any
+    ) -> None:
         if not isinstance(applications, Mapping):
             applications = {"/": applications}
-        extension = BokehServer(self.app, settings=self.settings)
+        extension = BokehServer(
+            self.app,
+            settings=self.settings,
+            auth_provider=options.auth,
+            cookie_secret=options.cookie_secret,
+        )
         self._state: State = self.app.extensions["bokeh_server"]
         if session_key is not None:
             key = session_key
