@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bokeh_server.documents import Engine
     from bokeh_server.documents.noting import Noter
     from bokeh_server.sockets import Limits, SocketLoop
+    from bokeh_server.sockets.tickets import Spent
     from bokeh_server.storage import Store
 
 __all__ = ["EXTENSION", "State", "current_state"]
@@ -110,6 +111,11 @@ class State:
     def feed(self) -> Feed:
         """The live feed of the index page."""
         return self._part("feed", self._start_feed)
+
+    @property
+    def spent(self) -> Spent:
+        """The tickets that were used."""
+        return self._part("spent", self._remember_tickets)
 
     @property
     def rechecks(self) -> Rechecks:
@@ -203,7 +209,12 @@ class State:
     def _start_feed(self) -> Feed:
         from bokeh_server.blueprint.feed import Feed
 
-        return Feed(self.engine)
+        return Feed(self.engine, self.store)
+
+    def _remember_tickets(self) -> Spent:
+        from bokeh_server.sockets.tickets import Spent
+
+        return Spent()
 
     def _start_rechecks(self) -> Rechecks:
         from bokeh_server.blueprint.rechecks import Rechecks
