@@ -23,6 +23,7 @@
     │   └── TooMany                 429
     ├── ServerFault                 the server cannot (5xx): try again later
     │   ├── ApplicationFailed       500: an application's own code
+    │   ├── ApplicationUnavailable  503: its worker process is busy, or has ended
     │   ├── StorageUnavailable      503
     │   └── StorageFull             507
     ├── ConfigurationError          the server cannot start as configured
@@ -38,6 +39,7 @@ from typing import ClassVar
 
 __all__ = [
     "ApplicationFailed",
+    "ApplicationUnavailable",
     "BadRequest",
     "BokehServerError",
     "CallerError",
@@ -225,6 +227,13 @@ class ApplicationFailed(ServerFault):
 
     status = 500
     code = "application_failed"
+
+
+class ApplicationUnavailable(ServerFault):
+    """The process that runs an application is busy, or has ended."""
+
+    status = 503
+    code = "application_unavailable"
 
 
 class StorageUnavailable(ServerFault):
