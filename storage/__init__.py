@@ -26,6 +26,7 @@ from bokeh_server.storage.records import (
 )
 from bokeh_server.storage.snapshots import SnapshotStore
 from bokeh_server.storage.store import Store
+from bokeh_server.storage.usage import Usage, UsageStore
 from bokeh_server.storage.users import ADMIN, UserRecord, UserStore
 
 __all__ = [
@@ -57,6 +58,8 @@ __all__ = [
     "Stored",
     "Taken",
     "TokenRecord",
+    "Usage",
+    "UsageStore",
     "UserRecord",
     "UserStore",
 ]

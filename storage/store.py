@@ -17,6 +17,7 @@ from bokeh_server.storage.links import LinkStore
 from bokeh_server.storage.schema import require_head
 from bokeh_server.storage.snapshots import SnapshotStore
 from bokeh_server.storage.urls import database_file, in_memory, parse_url, shown
+from bokeh_server.storage.usage import UsageStore
 from bokeh_server.storage.users import UserStore
 
 __all__ = ["Store", "open_database", "unusable"]
@@ -34,6 +35,7 @@ class Store:
         self.credentials = CredentialStore(database)
         self.grants = GrantStore(database)
         self.events = EventStore(database)
+        self.usage = UsageStore(database)
         self.links = LinkStore(database)
 
     @classmethod
