@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bokeh.application.application import Application
 
     from bokeh_server.accounts import Accounts, Links, Registration
-    from bokeh_server.apps import AppHost
+    from bokeh_server.apps import Backend
     from bokeh_server.blueprint.assets import Assets
     from bokeh_server.blueprint.feed import Feed
     from bokeh_server.blueprint.rechecks import Rechecks
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from bokeh_server.documents import Engine, Quotas
     from bokeh_server.documents.noting import Noter
     from bokeh_server.sockets import SocketLoop
+    from bokeh_server.sockets.tickets import Spent
     from bokeh_server.storage import Store
 
 __all__ = ["EXTENSION", "State", "current_state"]
@@ -118,13 +119,18 @@ class State:
         return self._part("feed", self._start_feed)
 
     @property
+    def spent(self) -> Spent:
+        """The tickets that were used."""
+        return self._part("spent", self._remember_tickets)
+
+    @property
     def rechecks(self) -> Rechecks:
         """What closes the sockets of those who may look no more."""
         return self._part("rechecks", self._start_rechecks)
 
     @property
-    def applications(self) -> AppHost:
-        """The applications that run here."""
+    def applications(self) -> Backend:
+        """The applications."""
         return self._part("applications", self._make_applications)
 
     @property
@@ -220,14 +226,19 @@ class State:
     def _start_feed(self) -> Feed:
         from bokeh_server.blueprint.feed import Feed
 
-        return Feed(self.engine)
+        return Feed(self.engine, self.store)
+
+    def _remember_tickets(self) -> Spent:
+        from bokeh_server.sockets.tickets import Spent
+
+        return Spent()
 
     def _start_rechecks(self) -> Rechecks:
         from bokeh_server.blueprint.rechecks import Rechecks
 
         return Rechecks(self.engine, self.store)
 
-    def _make_applications(self) -> AppHost:
+    def _make_applications(self) -> Backend:
         from bokeh_server.apps import AppHost
         from bokeh_server.blueprint.app_options import host_options
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlencode
 
 from bokeh_server.client._people import People
 from bokeh_server.errors import (
@@ -178,7 +179,8 @@ class Documents(People):
         """
         given = {"docid": docid, "action": action, "actor": actor, "before": before}
         asked = {name: str(value) for name, value in given.items() if value is not None}
-        answer: dict[str, Any] = self.http.get(self.http.url("events"), limit=str(limit), **asked)
+        url = f"{self.http.url('events')}?{urlencode({**asked, 'limit': limit})}"
+        answer: dict[str, Any] = self.http.get(url)
         return answer["events"]  # type: ignore[no-any-return]
 
     def _grant_url(self, username: str) -> str:

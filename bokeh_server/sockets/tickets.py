@@ -11,13 +11,14 @@ import hashlib
 import hmac
 import json
 import secrets
+import threading
 import time
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from bokeh_server.errors import NotAuthenticated
 
-__all__ = ["Kind", "Right", "Ticket", "is_session_token", "mint_ticket", "read_ticket"]
+__all__ = ["Kind", "Right", "Spent", "Ticket", "is_session_token", "mint_ticket", "read_ticket"]
 
 Right = Literal["read", "write"]
 Kind = Literal["page", "embed", "frame"]
@@ -26,6 +27,8 @@ Kind = Literal["page", "embed", "frame"]
 MAX_LENGTH = 4096
 #: so that no other signature made with the same secret can pass for a ticket.
 PURPOSE = b"bokeh-server ticket\0"
+#: how often used tickets are looked through for those that have ended.
+_FORGETTING_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,35 @@ def read_ticket(secret: bytes, token: str) -> Ticket:
     if time.time() >= ticket.expiry:
         raise _refused("it has expired")
     return ticket
+
+
+class Spent:
+    """Tickets that were used, remembered until they would have ended anyway: each is for once.
+
+    It is the memory of one process, and grows with the tickets given out within their lifetime.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ends: dict[str, int] = {}
+        self._look_again = 0.0
+
+    def spend(self, token: str, ticket: Ticket) -> None:
+        """Use a ticket.
+
+        :raises NotAuthenticated: it was used before.
+        """
+        now, key = time.time(), token.partition(".")[2]
+        with self._lock:
+            if now >= self._look_again:
+                self._ends = {each: end for each, end in self._ends.items() if end > now}
+                self._look_again = now + _FORGETTING_SECONDS
+            if key in self._ends:
+                raise _refused("it was used before")
+            self._ends[key] = ticket.expiry
+
+    def __len__(self) -> int:
+        return len(self._ends)
 
 
 def is_session_token(token: str) -> bool:
