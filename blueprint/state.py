@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -13,9 +13,9 @@ from flask import current_app
 
 from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.schema import BokehSchema
-from bokeh_server.blueprint.secret import load_secret
 from bokeh_server.blueprint.telling import Teller
 from bokeh_server.errors import ServerFault
+from bokeh_server.secret_keys import Keys, load_keys
 
 if TYPE_CHECKING:
     from bokeh.application.application import Application
@@ -69,8 +69,19 @@ class State:
     @property
     def secret(self) -> bytes:
         """The key that signs tickets."""
+        return self._keys.current
+
+    @property
+    def former_secrets(self) -> Sequence[bytes]:
+        """What signed tickets formerly, and is good still."""
+        return self._keys.former
+
+    @property
+    def _keys(self) -> Keys:
+        settings = self.settings
         return self._part(
-            "secret", lambda: load_secret(self.settings.data_dir, self.settings.secret_key)
+            "keys",
+            lambda: load_keys(settings.data_dir, settings.secret_key, settings.former_secret_keys),
         )
 
     @property

@@ -34,6 +34,7 @@ ALLOWED: dict[str, set[str]] = {
     "bokeh_server.crew": set(),
     "bokeh_server.remembered": {"bokeh_server.errors"},
     "bokeh_server.sites": {"bokeh_server.errors"},
+    "bokeh_server.secret_keys": {"bokeh_server.errors"},
     "bokeh_server.parsers": set(),
     "bokeh_server.app_settings": {"bokeh_server.parsers"},
     "bokeh_server.config": {
@@ -80,6 +81,7 @@ ALLOWED: dict[str, set[str]] = {
         "bokeh_server.config",
         "bokeh_server.permissions",
         "bokeh_server.protocol",
+        "bokeh_server.secret_keys",
         "bokeh_server.channels",
         "bokeh_server.storage",
         "bokeh_server.documents",
@@ -130,6 +132,7 @@ ALLOWED: dict[str, set[str]] = {
         "bokeh_server.protocol",
         "bokeh_server.documents",
         "bokeh_server.accounts",
+        "bokeh_server.secret_keys",
         "bokeh_server.server",
         "bokeh_server.storage",
         "click",

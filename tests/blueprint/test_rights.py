@@ -50,7 +50,7 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("history", "GET"): READ,
     ("home", "GET"): KNOWN,
     ("index", "GET"): KNOWN,
-    ("index_socket", "GET"): ALL,  # who is not known follows nothing
+    ("index_socket", "GET"): KNOWN,
     ("keep_thumbnail", "PUT"): WRITE,
     ("link_page", "GET"): ALL,  # the same for every link: its secret is never sent with it
     ("links", "GET"): OWN,
