@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from bokeh_server.config import Settings
     from bokeh_server.documents import Engine, Quotas
     from bokeh_server.documents.noting import Noter
-    from bokeh_server.sockets import SocketLoop
+    from bokeh_server.sockets import Limits, SocketLoop
     from bokeh_server.sockets.tickets import Spent
     from bokeh_server.storage import Store
 
@@ -223,15 +223,18 @@ class State:
         return Links(self.store)
 
     def _start_sockets(self) -> SocketLoop:
-        from bokeh_server.sockets import Limits, SocketLoop
+        from bokeh_server.sockets import SocketLoop
+
+        return SocketLoop(self._socket_limits())
+
+    def _socket_limits(self) -> Limits:
+        from bokeh_server.sockets import Limits
 
         largest = self.settings.max_body_size
-        return SocketLoop(
-            Limits(
-                max_message=largest,
-                max_protocol_message=largest,
-                ping_interval=self.settings.ping_interval,
-            )
+        return Limits(
+            max_message=largest,
+            max_protocol_message=largest,
+            ping_interval=self.settings.ping_interval,
         )
 
     def _start_feed(self) -> Feed:
@@ -250,10 +253,9 @@ class State:
         return Rechecks(self.engine, self.store)
 
     def _make_applications(self) -> Backend:
-        from bokeh_server.apps import AppHost
-        from bokeh_server.blueprint.app_options import host_options
+        from bokeh_server.blueprint.app_options import make_backend
 
-        return AppHost(self.added, host_options(self.settings, self.secret))
+        return make_backend(self.settings, self.secret, self.added, self._socket_limits())
 
     def _find_assets(self) -> Assets:
         from bokeh_server.blueprint.assets import Assets

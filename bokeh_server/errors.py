@@ -24,6 +24,7 @@
     │   └── TooMany                 429
     ├── ServerFault                 the server cannot (5xx): try again later
     │   ├── ApplicationFailed       500: an application's own code
+    │   ├── ApplicationUnavailable  503: its worker process is busy, or has ended
     │   ├── StorageUnavailable      503
     │   └── StorageFull             507
     ├── ConfigurationError          the server cannot start as configured
@@ -39,6 +40,7 @@ from typing import ClassVar
 
 __all__ = [
     "ApplicationFailed",
+    "ApplicationUnavailable",
     "BadRequest",
     "BokehServerError",
     "CallerError",
@@ -233,6 +235,13 @@ class ApplicationFailed(ServerFault):
 
     status = 500
     code = "application_failed"
+
+
+class ApplicationUnavailable(ServerFault):
+    """The process that runs an application is busy, or has ended."""
+
+    status = 503
+    code = "application_unavailable"
 
 
 class StorageUnavailable(ServerFault):
