@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import current_app
 
+from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.schema import BokehSchema
 from bokeh_server.blueprint.telling import Teller
 from bokeh_server.errors import ServerFault
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from bokeh_server.blueprint.feed import Feed
     from bokeh_server.blueprint.rechecks import Rechecks
     from bokeh_server.config import Settings
-    from bokeh_server.documents import Engine
+    from bokeh_server.documents import Engine, Quotas
     from bokeh_server.documents.noting import Noter
     from bokeh_server.sockets import Limits, SocketLoop
     from bokeh_server.sockets.tickets import Spent
@@ -92,6 +93,11 @@ class State:
     def engine(self) -> Engine:
         """The stored documents."""
         return self._part("engine", self._start_engine)
+
+    @property
+    def quotas(self) -> Quotas:
+        """How much everybody may store."""
+        return self._part("quotas", self._make_quotas)
 
     @property
     def noter(self) -> Noter:
@@ -178,9 +184,23 @@ class State:
             keep_events=timedelta(days=self.settings.keep_events_days),
         )
         sharing = self.settings.multi_user
-        authored = self.noter.changed if sharing else None
+        if not sharing:
+            return Engine(self.store, limits=limits, schema=self.schema)
         return Engine(
-            self.store, limits=limits, schema=self.schema, sharing=sharing, authored=authored
+            self.store,
+            limits=limits,
+            schema=self.schema,
+            sharing=True,
+            quotas=self.quotas,
+            authored=self.noter.changed,
+        )
+
+    def _make_quotas(self) -> Quotas:
+        from bokeh_server.documents import Quotas
+
+        settings, usage = self.settings, self.store.usage
+        return Quotas(
+            lambda name: run_blocking(usage.of, name), settings.user_documents, settings.user_bytes
         )
 
     def _make_noter(self) -> Noter:

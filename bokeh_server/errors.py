@@ -9,7 +9,8 @@
     │   │   └── InvalidPatch        a patch that the document cannot take
     │   ├── NotAuthenticated        401
     │   ├── Forbidden               403
-    │   │   └── OriginRefused       a WebSocket from a page of another site
+    │   │   ├── OriginRefused       a WebSocket from a page of another site
+    │   │   └── QuotaReached        the owner has stored all that they may
     │   ├── NotFound                404
     │   │   ├── UnknownDocument
     │   │   ├── UnknownModel
@@ -54,6 +55,7 @@ __all__ = [
     "NotAuthenticated",
     "NotFound",
     "OriginRefused",
+    "QuotaReached",
     "SchemaMismatch",
     "ServerFault",
     "SessionGone",
@@ -133,6 +135,12 @@ class OriginRefused(Forbidden):
     """A request sent by a page of another site."""
 
     code = "origin_refused"
+
+
+class QuotaReached(Forbidden):
+    """The owner has as many documents, or as much in them, as they may; nothing was stored."""
+
+    code = "quota_reached"
 
 
 class NotFound(CallerError):
