@@ -18,6 +18,7 @@ __all__ = [
     "current_actor",
     "current_key",
     "demand_people",
+    "demand_person",
     "demand_user",
     "may_read_all",
     "may_write",
@@ -72,6 +73,17 @@ def demand_user(attempted: str, action: Action = Action.READ) -> str:
             attempted, f"the token may only {actor.scope.verb} documents", "Use another token"
         )
     return actor.name
+
+
+def demand_person(attempted: str) -> str:
+    """The name of a person who is logged in: a token may not make others, or end logins.
+
+    :raises Forbidden: it is a token.
+    """
+    name, known = demand_user(attempted), current_caller().known
+    if known is not None and known.by == "token":
+        raise Forbidden(attempted, "a token may not do this", "Log in on the server's page")
+    return name
 
 
 def readable(docid: str, revision: int | None = None) -> Identity:

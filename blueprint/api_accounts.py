@@ -12,7 +12,7 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from bokeh_server.accounts import Accounts, Known
-from bokeh_server.blueprint.access import demand_user
+from bokeh_server.blueprint.access import demand_person, demand_user
 from bokeh_server.blueprint.bodies import read_object
 from bokeh_server.blueprint.callers import (
     clear_login,
@@ -24,7 +24,7 @@ from bokeh_server.blueprint.foreign import refuse_unsigned
 from bokeh_server.blueprint.form_pages import say_on_page, to_page
 from bokeh_server.blueprint.link_cookies import clear_links
 from bokeh_server.blueprint.state import current_state
-from bokeh_server.errors import BadRequest, CallerError, Forbidden, NotFound
+from bokeh_server.errors import BadRequest, CallerError, NotFound
 from bokeh_server.permissions import Action
 from bokeh_server.storage import TokenRecord, UserRecord
 
@@ -118,7 +118,7 @@ def _end(known: Known | None) -> None:
 
 
 def _logout_everywhere() -> AnyResponse:
-    accounts, name = accounts_here(), _person("log out everywhere")
+    accounts, name = accounts_here(), demand_person("log out everywhere")
     count = accounts.log_out_everywhere(name, keep=_own_login())
     return to_page("/bokeh/account") if _is_form() else jsonify(ended=count)
 
@@ -149,7 +149,7 @@ def _tokens() -> Response:
 
 
 def _make_token() -> AnyResponse:
-    accounts, name, given = accounts_here(), _person("make a token"), _given()
+    accounts, name, given = accounts_here(), demand_person("make a token"), _given()
     user = accounts.user(name)
     token = accounts.make_token(
         user, str(given.get("title") or ""), _scope(given), _lifetime(given)
@@ -161,17 +161,6 @@ def _revoke(token_id: str) -> AnyResponse:
     accounts, name = accounts_here(), demand_user("revoke a token")
     accounts.revoke(token_id, name)
     return Response(status=204)
-
-
-def _person(attempted: str) -> str:
-    """The name of a person who is logged in: a token may not make others, or end logins.
-
-    :raises Forbidden: it is a token.
-    """
-    name, known = demand_user(attempted), current_caller().known
-    if known is not None and known.by == "token":
-        raise Forbidden(attempted, "a token may not do this", "Log in on the server's page")
-    return name
 
 
 def _scope(given: dict[str, Any]) -> Action:

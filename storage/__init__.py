@@ -10,6 +10,7 @@ from bokeh_server.storage.changes import ChangeStore
 from bokeh_server.storage.credentials import CredentialStore, LoginRecord, NewToken, TokenRecord
 from bokeh_server.storage.documents import DocumentStore
 from bokeh_server.storage.grants import GrantRecord, GrantStore
+from bokeh_server.storage.handovers import HandoverRecord, HandoverStore
 from bokeh_server.storage.links import LinkRecord, LinkStore, NewLink
 from bokeh_server.storage.records import (
     ChangeRecord,
@@ -38,6 +39,8 @@ __all__ = [
     "Gone",
     "GrantRecord",
     "GrantStore",
+    "HandoverRecord",
+    "HandoverStore",
     "LinkRecord",
     "LinkStore",
     "LoginRecord",

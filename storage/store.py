@@ -12,6 +12,7 @@ from bokeh_server.storage.credentials import CredentialStore
 from bokeh_server.storage.database import Database
 from bokeh_server.storage.documents import DocumentStore
 from bokeh_server.storage.grants import GrantStore
+from bokeh_server.storage.handovers import HandoverStore
 from bokeh_server.storage.links import LinkStore
 from bokeh_server.storage.schema import require_head
 from bokeh_server.storage.snapshots import SnapshotStore
@@ -33,6 +34,7 @@ class Store:
         self.credentials = CredentialStore(database)
         self.grants = GrantStore(database)
         self.links = LinkStore(database)
+        self.handovers = HandoverStore(database)
 
     @classmethod
     def open(cls, url: str, *, create: bool = True, tidy: bool = True) -> Store:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -17,7 +18,7 @@ from bokeh_server.accounts.secrets import (
 )
 from bokeh_server.accounts.throttle import Throttle
 from bokeh_server.blocking import run_blocking
-from bokeh_server.errors import BadRequest, NotFound
+from bokeh_server.errors import BadRequest, NotFound, ServerFault
 from bokeh_server.permissions import Pass, Role
 from bokeh_server.remembered import Remembered
 from bokeh_server.storage import LinkRecord, NewLink, Store
@@ -127,8 +128,9 @@ class Links:
         if not hmac.compare_digest(record.digest, digest):
             return None
         if is_due(record.used):
-            run_blocking(self._links.note, link_id)
-            self._known.forget(link_id)
+            with suppress(ServerFault):  # while the database is away it is good still
+                run_blocking(self._links.note, link_id)
+                self._known.forget(link_id)
         return record
 
     def get(self, link_id: str) -> LinkRecord | None:
@@ -142,9 +144,10 @@ class Links:
         """All links and keys of a document, the newest first."""
         return run_blocking(self._links.of, docid)
 
-    def revoke(self, link_id: str, docid: str) -> LinkRecord:
-        """Let a link or key of a document be good no more.
+    def revoke(self, link_id: str, docid: str | None = None) -> LinkRecord:
+        """Let a link or key be good no more.
 
+        :param docid: only if it is one of this document.
         :raises NotFound: there is no such one.
         """
         record = run_blocking(self._links.revoke, link_id, docid)

@@ -12,6 +12,7 @@ from bokeh_server.cli.applications import ServingGroup
 from bokeh_server.cli.database import db
 from bokeh_server.cli.documents import docs
 from bokeh_server.cli.history import log_command, restore_command
+from bokeh_server.cli.links import links
 from bokeh_server.cli.options import CONTEXT, server_options, settings_of
 from bokeh_server.cli.tables import print_table
 from bokeh_server.cli.tokens import tokens
@@ -86,6 +87,7 @@ docs.add_command(restore_command)
 bokeh_server.add_command(docs)
 bokeh_server.add_command(users)
 bokeh_server.add_command(tokens)
+bokeh_server.add_command(links)
 
 
 def run() -> None:
