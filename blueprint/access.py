@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.callers import current_caller
+from bokeh_server.blueprint.events import expect_changes
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.wishes import wants_page
 from bokeh_server.errors import Forbidden, NotAuthenticated, NotFound, UnknownDocument
-from bokeh_server.permissions import Action, Actor, Pass, Resource, decide
+from bokeh_server.permissions import Action, Actor, Pass, Resource, decide, may_look_after
 
 if TYPE_CHECKING:
     from bokeh_server.documents import Identity
@@ -17,9 +20,11 @@ __all__ = [
     "check_right",
     "current_actor",
     "current_key",
+    "demand_admin",
     "demand_people",
     "demand_person",
     "demand_user",
+    "is_admin",
     "may_read_all",
     "may_write",
     "owned",
@@ -86,6 +91,33 @@ def demand_person(attempted: str) -> str:
     return name
 
 
+def is_admin() -> bool:
+    """Whether the sender of this request looks after the server."""
+    return bool(may_look_after(_ranked()))
+
+
+def demand_admin(attempted: str) -> str:
+    """The name of who sent this request, for what only an admin may do.
+
+    :raises NotAuthenticated: nobody is logged in.
+    :raises Forbidden: they are no admin, or known by a token that is not for this.
+    """
+    name = demand_user(attempted)
+    decision = may_look_after(_ranked())
+    if not decision:
+        raise Forbidden(attempted, decision.reason, "Ask whoever looks after this server")
+    return name
+
+
+def _ranked() -> Actor:
+    """Who sent this request, with the rank that the account of their name has."""
+    actor = current_actor()
+    if actor.single_user or actor.name is None:
+        return actor
+    user = run_blocking(current_state().store.users.get, actor.name)
+    return replace(actor, admin=user is not None and user.is_admin and user.disabled is None)
+
+
 def readable(docid: str, revision: int | None = None) -> Identity:
     """The document, for somebody who may look at it.
 
@@ -102,7 +134,9 @@ def writable(docid: str) -> Identity:
 
     :raises Forbidden: they may only look at it.
     """
-    return _demand(docid, Action.WRITE)
+    found = _demand(docid, Action.WRITE)
+    expect_changes(docid)
+    return found
 
 
 def owned(docid: str) -> Identity:

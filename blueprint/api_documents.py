@@ -26,6 +26,7 @@ from bokeh_server.blueprint.bodies import (
     short_header,
 )
 from bokeh_server.blueprint.embedders import demand_embedder
+from bokeh_server.blueprint.events import event_of, keep, note, note_open
 from bokeh_server.blueprint.foreign import demand_own_name
 from bokeh_server.blueprint.revisions import asked, asked_revision
 from bokeh_server.blueprint.standing import checker
@@ -117,7 +118,8 @@ def _opened_by(key: Pass) -> DocumentRecord:
 
 def _create() -> tuple[Response, int]:
     name = demand_user("create a document", Action.OWN)
-    record = current_state().engine.create(name, read_title())
+    title, event = read_title(), event_of("create")
+    record = current_state().engine.create(name, title, event=event)
     return jsonify(document_info(record)), 201
 
 
@@ -127,26 +129,30 @@ def _show(docid: str) -> Response:
 
 
 def _rename(docid: str) -> Response:
-    owned(docid)
+    title = read_title() if owned(docid) else ""
+    event = event_of("rename", docid, title)
     record = current_state().engine.rename(
         docid,
-        read_title(),
+        title,
         actor=user_name(),
         key=short_header("Idempotency-Key"),
         request=fingerprint(),
     )
+    keep(event)
     return jsonify(document_info(record))
 
 
 def _delete(docid: str) -> tuple[str, int]:
     owned(docid)
-    current_state().engine.delete(docid)
+    current_state().engine.delete(docid, event_of("delete", docid))
     return "", 204
 
 
 def _content(docid: str) -> Response:
     ticket = _ticket(docid)
-    identity = checker(asker(docid, ticket), Action.READ, asked_revision())()
+    standing = asker(docid, ticket)
+    identity = checker(standing, Action.READ, asked_revision())()
+    note_open(docid, standing.actor)
     if ticket is not None and ticket.kind == "embed":
         demand_embedder(identity, request.headers.get("Origin"))
     inline = request.accept_mimetypes.best == "application/json"
@@ -196,6 +202,7 @@ def _replace(docid: str) -> Response:
             request=fingerprint(),
         )
     )
+    note("replace", docid, f"change {seq}")
     return jsonify(seq=seq)
 
 
@@ -217,5 +224,6 @@ def _unpublish(docid: str) -> Response:
 
 def _set_published(docid: str, published: bool) -> Response:
     owned(docid)
-    current_state().engine.publish(docid, published)
+    event = event_of("publish" if published else "unpublish", docid)
+    current_state().engine.publish(docid, published, event)
     return jsonify(published=published)

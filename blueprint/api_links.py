@@ -10,6 +10,7 @@ from flask import Blueprint, Response, jsonify, request
 from bokeh_server.accounts import Wish
 from bokeh_server.blueprint.access import demand_people, owned, user_name
 from bokeh_server.blueprint.bodies import read_object
+from bokeh_server.blueprint.events import event_of
 from bokeh_server.blueprint.revisions import MOST_SEQ
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
@@ -41,7 +42,7 @@ def _make(docid: str) -> tuple[Response, int]:
     owned(docid)
     demand_people("make a link")
     wish = _wish(read_object()[0])
-    record, secret = current_state().links.make(docid, user_name(), wish)
+    record, secret = current_state().links.make(docid, user_name(), wish, event_of("link", docid))
     shown = {"key": secret} if record.kind == "key" else {"url": _address(record, secret)}
     return jsonify(**_link_json(record), **shown), 201
 
@@ -53,7 +54,7 @@ def _address(record: LinkRecord, secret: str) -> str:
 
 def _revoke(docid: str, link_id: str) -> Response:
     owned(docid)
-    current_state().links.revoke(link_id, docid)
+    current_state().links.revoke(link_id, docid, event_of("unlink", docid, link_id))
     return Response(status=204)
 
 

@@ -7,6 +7,7 @@ from flask import Blueprint, Response, jsonify
 from bokeh_server.accounts import folded
 from bokeh_server.blueprint.access import demand_people, owned
 from bokeh_server.blueprint.bodies import read_object
+from bokeh_server.blueprint.events import event_of
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BadRequest, NotFound
 from bokeh_server.permissions import Role
@@ -40,13 +41,15 @@ def _give(docid: str, username: str) -> Response:
     name, role = folded(username), _role()
     if name == identity.owner:
         raise BadRequest("share this document", "its owner may do everything already")
-    current_state().engine.share(docid, name, role)
+    event = event_of("share", docid, f"{name}: {role}")
+    current_state().engine.share(docid, name, role, event)
     return jsonify(username=name, role=role)
 
 
 def _take(docid: str, username: str) -> Response:
     owned(docid)
-    if not current_state().engine.unshare(docid, folded(username)):
+    name = folded(username)
+    if not current_state().engine.unshare(docid, name, event_of("unshare", docid, name)):
         raise NotFound("take this right back", "they have none", "List who has one")
     return Response(status=204)
 
@@ -57,7 +60,8 @@ def _embed(docid: str) -> Response:
     if "sites" not in body:
         raise BadRequest("choose who may embed this document", "the body has no sites")
     sites = check_sites(body["sites"])
-    current_state().engine.embed(docid, sites)
+    told = "every site" if sites is None else " ".join(sites) or "no site"
+    current_state().engine.embed(docid, sites, event_of("sites", docid, told))
     return jsonify(sites=sites)
 
 

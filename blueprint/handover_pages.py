@@ -22,6 +22,7 @@ from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
 from bokeh_server.errors import CallerError, NotFound
 from bokeh_server.permissions import Action
+from bokeh_server.storage import NewEvent
 
 __all__ = ["add_routes"]
 
@@ -79,7 +80,8 @@ def _accept() -> Response:
     _end(current_caller().known)
     answer = jsonify(username=user.name, url=f"{links().root}/bokeh/")
     agent = request.headers.get("User-Agent", "")
-    set_login(answer, current_state().accounts.log_in(user, agent))
+    event = NewEvent("login", via="a script", address=_address(), detail=agent)
+    set_login(answer, current_state().accounts.log_in(user, agent, event))
     return answer
 
 
@@ -106,7 +108,8 @@ def _ask() -> Response:
 
 def _collect() -> tuple[Response, int]:
     demand_people("log a script in")
-    found = current_state().handovers.collect(_text(read_object()[0], "secret"))
+    event = NewEvent("login", via="a browser", address=_address())
+    found = current_state().handovers.collect(_text(read_object()[0], "secret"), event)
     if found is None:
         return jsonify(status="waiting"), 202
     name, token = found

@@ -11,6 +11,7 @@ from flask import Blueprint, Response, jsonify, request
 
 from bokeh_server.blueprint.access import demand_people
 from bokeh_server.blueprint.bodies import read_object
+from bokeh_server.blueprint.events import note_follow
 from bokeh_server.blueprint.foreign import refuse_unsigned
 from bokeh_server.blueprint.link_cookies import set_link
 from bokeh_server.blueprint.pages import json_in_html, render
@@ -51,6 +52,7 @@ def _follow(link_id: str) -> Response:
     given = read_object()[0].get("secret")
     secret = given if isinstance(given, str) else ""
     record = current_state().links.follow(link_id, secret, address=request.remote_addr or "")
+    note_follow(record)
     answer = jsonify(url=_shown(record))
     set_link(answer, record, secret)
     return answer

@@ -12,6 +12,7 @@ from bokeh_server.blueprint.access import current_actor, user_name, writable
 from bokeh_server.blueprint.bearers import asker, ticket_for
 from bokeh_server.blueprint.bodies import fingerprint_of
 from bokeh_server.blueprint.embedders import demand_embedder
+from bokeh_server.blueprint.events import expect_changes, note_open
 from bokeh_server.blueprint.feed import FeedHandler
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.sock import Sock, Upgrade
@@ -56,6 +57,9 @@ def _document(upgrade: Upgrade, docid: str) -> Response:
     options = request.args
     origin = _origin_id(options.get("origin"))
     check = checker(standing, Action.WRITE)
+    note_open(docid, standing.actor)
+    if right == "write":
+        expect_changes(docid, standing.actor)
 
     def make_handler(connection: Connection) -> BokehHandler:
         rechecks.join(standing, connection)

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from bokeh_server.blueprint.access import current_actor, may_read_all, readable
 from bokeh_server.blueprint.api_documents import list_documents, shared_documents
 from bokeh_server.blueprint.callers import shown_user
+from bokeh_server.blueprint.events import note_open
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.frames import (
     frame_ancestors,
@@ -183,6 +184,7 @@ def _show_model(docid: str, modelid: str) -> Response:
 def _show(docid: str, key: str | None) -> Response:
     identity = readable(docid, asked_revision())
     document = asked(docid)
+    note_open(docid)
     if current_state().settings.multi_user:
         holder = _Holder("shell.js", frame=frame_url(docid, key), embedded=is_embedded())
         page = _document_page(identity, document, key, holder)

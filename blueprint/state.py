@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from bokeh.application.application import Application
 
     from bokeh_server.accounts import Accounts, Handovers, Links, Registration
-    from bokeh_server.apps import AppHost
+    from bokeh_server.apps import Backend
     from bokeh_server.blueprint.assets import Assets
     from bokeh_server.blueprint.feed import Feed
     from bokeh_server.blueprint.rechecks import Rechecks
     from bokeh_server.config import Settings
     from bokeh_server.documents import Engine
+    from bokeh_server.documents.noting import Noter
     from bokeh_server.sockets import SocketLoop
     from bokeh_server.storage import Store
 
@@ -37,7 +38,7 @@ EXTENSION = "bokeh_server"
 T = TypeVar("T")
 
 #: parts in the order in which they are closed: who sends before who stores.
-_CLOSING_ORDER = ("feed", "rechecks", "sockets", "applications", "engine", "store")
+_CLOSING_ORDER = ("feed", "rechecks", "sockets", "applications", "engine", "noter", "store")
 
 
 class State:
@@ -81,6 +82,11 @@ class State:
         return self._part("engine", self._start_engine)
 
     @property
+    def noter(self) -> Noter:
+        """What is noted once in a while."""
+        return self._part("noter", self._make_noter)
+
+    @property
     def accounts(self) -> Accounts:
         """Who people are, where there are accounts."""
         return self._part("accounts", self._open_accounts)
@@ -116,8 +122,8 @@ class State:
         return self._part("rechecks", self._start_rechecks)
 
     @property
-    def applications(self) -> AppHost:
-        """The applications that run here."""
+    def applications(self) -> Backend:
+        """The applications."""
         return self._part("applications", self._make_applications)
 
     @property
@@ -157,9 +163,18 @@ class State:
             patch_bytes=self.settings.max_body_size,
             keep_changes=self.settings.keep_changes,
             keep_time=timedelta(days=self.settings.keep_days),
+            keep_events=timedelta(days=self.settings.keep_events_days),
         )
         sharing = self.settings.multi_user
-        return Engine(self.store, limits=limits, schema=self.schema, sharing=sharing)
+        authored = self.noter.changed if sharing else None
+        return Engine(
+            self.store, limits=limits, schema=self.schema, sharing=sharing, authored=authored
+        )
+
+    def _make_noter(self) -> Noter:
+        from bokeh_server.documents.noting import Noter
+
+        return Noter(self.store.events, self.store.documents)
 
     def _open_accounts(self) -> Accounts:
         from bokeh_server.accounts import Accounts, Policy
@@ -202,7 +217,7 @@ class State:
 
         return Rechecks(self.engine, self.store)
 
-    def _make_applications(self) -> AppHost:
+    def _make_applications(self) -> Backend:
         from bokeh_server.apps import AppHost
         from bokeh_server.blueprint.app_options import host_options
 

@@ -14,6 +14,9 @@ anybody else       only if it is published
 A token lets its holder do no more than its scope, whoever made it.
 A pass, which is a share link or a document key, makes its holder a viewer or an editor of
 one document, whoever they are; one that is pinned to a revision shows that one alone.
+
+An admin looks after the server: its users, their limits, and what was done by everybody. That
+gives no right to anybody's document.
 """
 
 from __future__ import annotations
@@ -22,7 +25,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-__all__ = ["SINGLE_USER", "Action", "Actor", "Decision", "Pass", "Resource", "Role", "decide"]
+__all__ = [
+    "SINGLE_USER",
+    "Action",
+    "Actor",
+    "Decision",
+    "Pass",
+    "Resource",
+    "Role",
+    "decide",
+    "may_look_after",
+]
 
 #: the name everyone goes by on a server that knows no accounts.
 SINGLE_USER = "defaultuser"
@@ -89,12 +102,14 @@ class Actor:
     :param single_user: whether the server knows only one user, who may do everything.
     :param scope: the most that what they are known by lets them do.
     :param passes: what they hold besides.
+    :param admin: whether they look after the server; looked up where that is asked.
     """
 
     name: str | None
     single_user: bool = False
     scope: Action = Action.OWN
     passes: tuple[Pass, ...] = ()
+    admin: bool = False
 
     @property
     def signature(self) -> str:
@@ -147,6 +162,17 @@ def decide(
     if not action.within(actor.scope):
         return Decision(False, f"the token may only {actor.scope.verb} documents")
     return Decision(True, reason)
+
+
+def may_look_after(actor: Actor) -> Decision:
+    """Decide whether ``actor`` may look after the server: users, limits, what everybody did."""
+    if actor.single_user:
+        return Decision(False, "this server knows no users")
+    if actor.name is None or not actor.admin:
+        return Decision(False, "only an admin may")
+    if actor.scope is not Action.OWN:
+        return Decision(False, f"the token may only {actor.scope.verb} documents")
+    return Decision(True, "an admin looks after the server")
 
 
 def _most(actor: Actor, resource: Resource) -> tuple[Action | None, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bokeh_server.storage.changes import ChangeStore
 from bokeh_server.storage.credentials import CredentialStore, LoginRecord, NewToken, TokenRecord
 from bokeh_server.storage.documents import DocumentStore
+from bokeh_server.storage.events import ACTIONS, EventRecord, EventStore, NewEvent
 from bokeh_server.storage.grants import GrantRecord, GrantStore
 from bokeh_server.storage.handovers import HandoverRecord, HandoverStore
 from bokeh_server.storage.links import LinkRecord, LinkStore, NewLink
@@ -29,6 +30,7 @@ from bokeh_server.storage.store import Store
 from bokeh_server.storage.users import ADMIN, UserRecord, UserStore
 
 __all__ = [
+    "ACTIONS",
     "ADMIN",
     "ChangeRecord",
     "ChangeStore",
@@ -36,6 +38,8 @@ __all__ = [
     "CredentialStore",
     "DocumentRecord",
     "DocumentStore",
+    "EventRecord",
+    "EventStore",
     "Gone",
     "GrantRecord",
     "GrantStore",
@@ -45,6 +49,7 @@ __all__ = [
     "LinkStore",
     "LoginRecord",
     "NewChange",
+    "NewEvent",
     "NewLink",
     "NewToken",
     "Outcome",

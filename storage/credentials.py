@@ -6,7 +6,7 @@ Only digests are kept, so that who reads the database cannot log in.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -15,6 +15,7 @@ from sqlalchemy import delete, insert, or_, select, update
 from bokeh_server.errors import NotFound
 from bokeh_server.storage.batches import batched
 from bokeh_server.storage.database import Database
+from bokeh_server.storage.events import NewEvent, add_event
 from bokeh_server.storage.tables import Invitation, Login, Token, User
 from bokeh_server.storage.types import utc_now
 from bokeh_server.storage.users import UserRecord, unknown_user
@@ -77,10 +78,18 @@ class CredentialStore:
 
     # --- logins --------------------------------------------------------------------------
 
-    def log_in(self, user: UserRecord, digest: bytes, agent: str, expires: datetime) -> bool:
+    def log_in(
+        self,
+        user: UserRecord,
+        digest: bytes,
+        agent: str,
+        expires: datetime,
+        event: NewEvent | None = None,
+    ) -> bool:
         """Keep a login; those of the same user that have ended are dropped.
 
         :param user: as they were when their password was checked.
+        :param event: is kept in the same transaction, here and below.
         :returns: whether they may: not with a password that was changed meanwhile.
         """
         now = utc_now()
@@ -94,6 +103,7 @@ class CredentialStore:
             ended = delete(Login).where(Login.user_id == user.id, Login.expires <= now)
             connection.execute(ended)
             connection.execute(insert(Login).values(**row, created=now, used=now))
+            add_event(connection, event)
         return True
 
     def login(self, digest: bytes) -> LoginRecord | None:
@@ -115,12 +125,15 @@ class CredentialStore:
         with self._database.write("log out") as connection:
             connection.execute(delete(Login).where(Login.digest == digest))
 
-    def log_out_everywhere(self, name: str, *, keep: bytes | None = None) -> int:
+    def log_out_everywhere(
+        self, name: str, *, keep: bytes | None = None, event: NewEvent | None = None
+    ) -> int:
         """End all logins of somebody but one; how many that were."""
         query = delete(Login).where(Login.user_id.in_(_id_of(name)))
         if keep is not None:
             query = query.where(Login.digest != keep)
         with self._database.write("log out everywhere") as connection:
+            add_event(connection, event)
             return connection.execute(query).rowcount
 
     def note_login(self, record: LoginRecord, expires: datetime) -> None:
@@ -131,7 +144,7 @@ class CredentialStore:
 
     # --- tokens --------------------------------------------------------------------------
 
-    def add_token(self, user: UserRecord, token: NewToken) -> None:
+    def add_token(self, user: UserRecord, token: NewToken, event: NewEvent | None = None) -> None:
         """Keep a token.
 
         :raises NotFound: they were deleted meanwhile.
@@ -143,6 +156,7 @@ class CredentialStore:
             if connection.scalar(same.with_for_update(read=True)) is None:
                 raise unknown_user(user.name)
             connection.execute(insert(Token).values(**row, user_id=user.id, created=utc_now()))
+            add_event(connection, event)
 
     def token(self, digest: bytes) -> TokenRecord | None:
         """The token of this digest, while it is good."""
@@ -160,7 +174,9 @@ class CredentialStore:
         with self._database.read("list tokens") as connection:
             return [TokenRecord(*row) for row in connection.execute(query)]
 
-    def revoke_token(self, token_id: str, name: str | None = None) -> TokenRecord:
+    def revoke_token(
+        self, token_id: str, name: str | None = None, event: NewEvent | None = None
+    ) -> TokenRecord:
         """Let a token be no good any more.
 
         :param name: only if it is this user's.
@@ -175,6 +191,9 @@ class CredentialStore:
                 why = "there is no token of this id"
                 raise NotFound(f"revoke the token {token_id[:40]!r}", why, "List the tokens")
             connection.execute(delete(Token).where(Token.id == token_id))
+            if event is not None:
+                detail = f"{row[0]} {row[2]}"
+                add_event(connection, replace(event, owner=row[1], detail=detail))
         return TokenRecord(*row)
 
     def note_token(self, record: TokenRecord) -> None:

@@ -16,6 +16,7 @@ from bokeh_server.errors import NoLongerKept, NotFound, UnknownRevision
 from bokeh_server.storage.batches import batched
 from bokeh_server.storage.database import Database
 from bokeh_server.storage.documents import unknown_document
+from bokeh_server.storage.events import NewEvent, add_event
 from bokeh_server.storage.tables import Change, Document, Link, Snapshot
 from bokeh_server.storage.types import utc_now
 
@@ -72,8 +73,10 @@ class LinkStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, link: NewLink) -> LinkRecord:
+    def add(self, link: NewLink, event: NewEvent | None = None) -> LinkRecord:
         """Keep a link.
+
+        :param event: is kept in the same transaction, here and below.
 
         :raises UnknownDocument: there is no such document.
         :raises UnknownRevision: it has no such revision yet.
@@ -92,6 +95,7 @@ class LinkStore:
             if link.revision is not None:
                 _check_kept(connection, link.docid, link.revision, head)
             connection.execute(insert(Link).values(**row, created=utc_now()))
+            add_event(connection, event)
             return LinkRecord(*connection.execute(_links().where(Link.id == link.id)).one())
 
     def get(self, link_id: str) -> LinkRecord | None:
@@ -119,7 +123,9 @@ class LinkStore:
         with self._database.read("list links") as connection:
             return [LinkRecord(*row) for row in connection.execute(query)]
 
-    def revoke(self, link_id: str, docid: str | None = None) -> LinkRecord:
+    def revoke(
+        self, link_id: str, docid: str | None = None, event: NewEvent | None = None
+    ) -> LinkRecord:
         """Let a link be good no more.
 
         :param docid: only if it is one of this document.
@@ -134,6 +140,7 @@ class LinkStore:
                 why = "there is none of this id"
                 raise NotFound(f"revoke the link {link_id[:40]!r}", why, "List the links")
             connection.execute(delete(Link).where(Link.id == link_id))
+            add_event(connection, event)
         return LinkRecord(*row)
 
     def note(self, link_id: str) -> None:

@@ -11,6 +11,7 @@ from bokeh_server.storage.changes import ChangeStore
 from bokeh_server.storage.credentials import CredentialStore
 from bokeh_server.storage.database import Database
 from bokeh_server.storage.documents import DocumentStore
+from bokeh_server.storage.events import EventStore
 from bokeh_server.storage.grants import GrantStore
 from bokeh_server.storage.handovers import HandoverStore
 from bokeh_server.storage.links import LinkStore
@@ -33,6 +34,7 @@ class Store:
         self.users = UserStore(database)
         self.credentials = CredentialStore(database)
         self.grants = GrantStore(database)
+        self.events = EventStore(database)
         self.links = LinkStore(database)
         self.handovers = HandoverStore(database)
 

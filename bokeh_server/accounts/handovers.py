@@ -6,7 +6,7 @@ Whatever has to be remembered is in the database, so that any process may answer
 from __future__ import annotations
 
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bokeh_server.accounts.accounts import Accounts
@@ -14,7 +14,7 @@ from bokeh_server.accounts.secrets import digest_of, make_secret
 from bokeh_server.accounts.throttle import Throttle
 from bokeh_server.blocking import run_blocking
 from bokeh_server.errors import Conflict, Forbidden, NotFound
-from bokeh_server.storage import HandoverRecord, Store, UserRecord
+from bokeh_server.storage import HandoverRecord, NewEvent, Store, UserRecord
 from bokeh_server.storage.handovers import Kind
 from bokeh_server.storage.types import utc_now
 
@@ -131,9 +131,10 @@ class Handovers:
         if not run_blocking(self._kept.refuse, _read_code(code)):
             raise _nobody_waits()
 
-    def collect(self, secret: str) -> tuple[str, str] | None:
+    def collect(self, secret: str, event: NewEvent | None = None) -> tuple[str, str] | None:
         """The name and the token of a script that asked; ``None``: nobody has answered yet.
 
+        :param event: what is noted when it gets a token.
         :raises Forbidden: somebody refused.
         :raises NotFound: it was collected already, or nobody answered in time.
         """
@@ -147,7 +148,8 @@ class Handovers:
             return None
         user = self._accounts.user(record.name)
         self._take(secret)
-        return user.name, self._accounts.make_token(user, record.title)
+        noted = None if event is None else replace(event, detail=record.title)
+        return user.name, self._accounts.make_token(user, record.title, event=noted)
 
     # --- both ----------------------------------------------------------------------------
 

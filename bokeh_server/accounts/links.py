@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
@@ -21,7 +21,7 @@ from bokeh_server.blocking import run_blocking
 from bokeh_server.errors import BadRequest, NotFound, ServerFault
 from bokeh_server.permissions import Pass, Role
 from bokeh_server.remembered import Remembered
-from bokeh_server.storage import LinkRecord, NewLink, Store
+from bokeh_server.storage import LinkRecord, NewEvent, NewLink, Store
 from bokeh_server.storage.credentials import is_due
 from bokeh_server.storage.types import utc_now
 
@@ -60,9 +60,12 @@ class Links:
             lambda link_id: run_blocking(self._links.get, link_id) or False
         )
 
-    def make(self, docid: str, creator: str, wish: Wish) -> tuple[LinkRecord, str]:
+    def make(
+        self, docid: str, creator: str, wish: Wish, event: NewEvent | None = None
+    ) -> tuple[LinkRecord, str]:
         """Make a link or key.
 
+        :param event: what is noted of it in the same transaction, here and below.
         :returns: it, and its secret, which is shown this once.
         :raises BadRequest: there can be none like this.
         :raises UnknownDocument: there is no such document.
@@ -85,7 +88,7 @@ class Links:
             wish.revision,
             None if wish.lifetime is None else utc_now() + wish.lifetime,
         )
-        record = run_blocking(self._links.add, new)
+        record = run_blocking(self._links.add, new, _about(event, new))
         self._known.forget(link_id)
         return record, secret
 
@@ -144,19 +147,30 @@ class Links:
         """All links and keys of a document, the newest first."""
         return run_blocking(self._links.of, docid)
 
-    def revoke(self, link_id: str, docid: str | None = None) -> LinkRecord:
+    def revoke(
+        self, link_id: str, docid: str | None = None, event: NewEvent | None = None
+    ) -> LinkRecord:
         """Let a link or key be good no more.
 
         :param docid: only if it is one of this document.
         :raises NotFound: there is no such one.
         """
-        record = run_blocking(self._links.revoke, link_id, docid)
+        record = run_blocking(self._links.revoke, link_id, docid, event)
         self._known.forget(link_id)
         return record
 
 
 #: nothing longer is looked up.
 _LONGEST_ID = 16
+
+
+def _about(event: NewEvent | None, link: NewLink) -> NewEvent | None:
+    if event is None:
+        return None
+    pinned = "" if link.revision is None else f" of revision {link.revision}"
+    titled = f": {link.title}" if link.title else ""
+    detail = f"{link.kind} {link.id} for a {link.role}{pinned}{titled}"
+    return replace(event, detail=detail)
 
 
 def pass_of(record: LinkRecord) -> Pass:
