@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import current_app
 
 from bokeh_server.blueprint.schema import BokehSchema
-from bokeh_server.blueprint.secret import load_secret
 from bokeh_server.blueprint.telling import Teller
 from bokeh_server.errors import ServerFault
+from bokeh_server.secret_keys import Keys, load_keys
 
 if TYPE_CHECKING:
     from bokeh.application.application import Application
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from bokeh_server.documents import Engine
     from bokeh_server.documents.noting import Noter
     from bokeh_server.sockets import SocketLoop
+    from bokeh_server.sockets.tickets import Spent
     from bokeh_server.storage import Store
 
 __all__ = ["EXTENSION", "State", "current_state"]
@@ -67,8 +68,19 @@ class State:
     @property
     def secret(self) -> bytes:
         """The key that signs tickets."""
+        return self._keys.current
+
+    @property
+    def former_secrets(self) -> Sequence[bytes]:
+        """What signed tickets formerly, and is good still."""
+        return self._keys.former
+
+    @property
+    def _keys(self) -> Keys:
+        settings = self.settings
         return self._part(
-            "secret", lambda: load_secret(self.settings.data_dir, self.settings.secret_key)
+            "keys",
+            lambda: load_keys(settings.data_dir, settings.secret_key, settings.former_secret_keys),
         )
 
     @property
@@ -115,6 +127,11 @@ class State:
     def feed(self) -> Feed:
         """The live feed of the index page."""
         return self._part("feed", self._start_feed)
+
+    @property
+    def spent(self) -> Spent:
+        """The tickets that were used."""
+        return self._part("spent", self._remember_tickets)
 
     @property
     def rechecks(self) -> Rechecks:
@@ -210,7 +227,12 @@ class State:
     def _start_feed(self) -> Feed:
         from bokeh_server.blueprint.feed import Feed
 
-        return Feed(self.engine)
+        return Feed(self.engine, self.store)
+
+    def _remember_tickets(self) -> Spent:
+        from bokeh_server.sockets.tickets import Spent
+
+        return Spent()
 
     def _start_rechecks(self) -> Rechecks:
         from bokeh_server.blueprint.rechecks import Rechecks

@@ -182,6 +182,12 @@ class Settings(AppSettings):
         "Key that signs tickets; made once and kept in data-dir when empty",
         secret=True,
     )
+    former_secret_keys: tuple[str, ...] = declare(
+        parsers.keys,
+        (),
+        "Keys that secret_key was before, whose tickets are good still",
+        secret=True,
+    )
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "flag",
     "header",
     "hosts",
+    "keys",
     "level",
     "names",
     "number",
@@ -196,6 +197,14 @@ def names(value: object) -> tuple[str, ...]:
         if re.search(r"\s", name):
             raise ValueError(f"{name!r} has a space in it")
     return tuple(name for name in found if name)
+
+
+def keys(value: object) -> tuple[str, ...]:
+    """Secrets, as a list or with commas between them; no message has what they are."""
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
+        raise ValueError("it is not a list of texts")
+    return tuple(item.strip() for item in items if item.strip())
 
 
 def hosts(value: object) -> tuple[str, ...]:
