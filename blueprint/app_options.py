@@ -38,6 +38,7 @@ def host_options(settings: Settings, secret: bytes) -> HostOptions:
         lifetimes=Lifetimes(
             settings.unused_session_lifetime * _MS, max(0.05, settings.check_unused_sessions * _MS)
         ),
+        warm=settings.warm,
         logout_url=f"{settings.url_prefix}/bokeh/logout" if settings.multi_user else None,
     )
 

@@ -59,6 +59,9 @@ class AppSettings:
     app_worker_patience: float = declare(
         parsers.seconds, 30.0, "Seconds that a request waits for a worker that is busy"
     )
+    warm: int = declare(
+        parsers.count, 0, "Sessions of each application that are made before anybody asks for one"
+    )
     index: Path | None = declare(
         parsers.path, None, "Jinja template for the index of applications, in place of ours"
     )

@@ -53,6 +53,7 @@ class Orders:
             "filters": {name: _listed(each) for name, each in _values(options.filters)},
             "lifetimes": dataclasses.asdict(options.lifetimes),
             "logout_url": options.logout_url,
+            "warm": options.warm,
             "limits": dataclasses.asdict(self.limits),
             "log_level": logging.getLogger("bokeh_server").getEffectiveLevel(),
             "sys_path": sys.path,
@@ -70,6 +71,7 @@ class Orders:
             filters=Filters(**filters),
             lifetimes=Lifetimes(**content["lifetimes"]),
             logout_url=content["logout_url"],
+            warm=content["warm"],
         )
         return cls(content["applications"], options, Limits(**content["limits"]))
 
