@@ -13,6 +13,7 @@ import json
 import secrets
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
@@ -85,15 +86,16 @@ def mint_ticket(
     return f"{text}.{_sign(secret, text)}"
 
 
-def read_ticket(secret: bytes, token: str) -> Ticket:
+def read_ticket(secret: bytes, token: str, former: Iterable[bytes] = ()) -> Ticket:
     """Read a ticket.
 
+    :param former: keys that the server had before, and that are good still.
     :raises NotAuthenticated: it is not one of this server's, or it has expired.
     """
     text, dot, signature = token.partition(".")
     if len(token) > MAX_LENGTH or not dot or not token.isascii():
         raise _refused("it is not a ticket")
-    if not hmac.compare_digest(_sign(secret, text), signature):
+    if not any(hmac.compare_digest(_sign(key, text), signature) for key in (secret, *former)):
         raise _refused("its signature is not this server's")
     ticket = _ticket(_payload(text))
     if time.time() >= ticket.expiry:
