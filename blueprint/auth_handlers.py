@@ -129,7 +129,8 @@ def _request(connection: _Connection) -> HTTPServerRequest:
     line = RequestStartLine(request.method, _uri(), "HTTP/1.1")
     made = HTTPServerRequest(
         headers=headers,
-        body=request.get_data(cache=True),
+        # What becomes a WebSocket has no body, but no end either.
+        body=request.get_data(cache=True) if request.method != "GET" else b"",
         connection=connection,  # type: ignore[arg-type]
         start_line=line,
     )

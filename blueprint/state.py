@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import current_app
 
+from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.schema import BokehSchema
 from bokeh_server.blueprint.telling import Teller
 from bokeh_server.errors import ServerFault
@@ -19,7 +20,7 @@ from bokeh_server.secret_keys import Keys, load_keys
 if TYPE_CHECKING:
     from bokeh.application.application import Application
 
-    from bokeh_server.accounts import Accounts, Links, Registration
+    from bokeh_server.accounts import Accounts, Handovers, Links, Registration
     from bokeh_server.apps import Backend
     from bokeh_server.blueprint.assets import Assets
     from bokeh_server.blueprint.auth import Auth
@@ -27,9 +28,9 @@ if TYPE_CHECKING:
     from bokeh_server.blueprint.feed import Feed
     from bokeh_server.blueprint.rechecks import Rechecks
     from bokeh_server.config import Settings
-    from bokeh_server.documents import Engine
+    from bokeh_server.documents import Engine, Quotas
     from bokeh_server.documents.noting import Noter
-    from bokeh_server.sockets import SocketLoop
+    from bokeh_server.sockets import Limits, SocketLoop
     from bokeh_server.sockets.tickets import Spent
     from bokeh_server.storage import Store
 
@@ -106,6 +107,11 @@ class State:
         return self._part("engine", self._start_engine)
 
     @property
+    def quotas(self) -> Quotas:
+        """How much everybody may store."""
+        return self._part("quotas", self._make_quotas)
+
+    @property
     def noter(self) -> Noter:
         """What is noted once in a while."""
         return self._part("noter", self._make_noter)
@@ -119,6 +125,11 @@ class State:
     def links(self) -> Links:
         """Share links and document keys."""
         return self._part("links", self._open_links)
+
+    @property
+    def handovers(self) -> Handovers:
+        """Logins on their way between scripts and browsers."""
+        return self._part("handovers", self._open_handovers)
 
     @property
     def schema(self) -> BokehSchema:
@@ -195,9 +206,23 @@ class State:
             keep_events=timedelta(days=self.settings.keep_events_days),
         )
         sharing = self.settings.multi_user
-        authored = self.noter.changed if sharing else None
+        if not sharing:
+            return Engine(self.store, limits=limits, schema=self.schema)
         return Engine(
-            self.store, limits=limits, schema=self.schema, sharing=sharing, authored=authored
+            self.store,
+            limits=limits,
+            schema=self.schema,
+            sharing=True,
+            quotas=self.quotas,
+            authored=self.noter.changed,
+        )
+
+    def _make_quotas(self) -> Quotas:
+        from bokeh_server.documents import Quotas
+
+        settings, usage = self.settings, self.store.usage
+        return Quotas(
+            lambda name: run_blocking(usage.of, name), settings.user_documents, settings.user_bytes
         )
 
     def _make_noter(self) -> Noter:
@@ -214,21 +239,29 @@ class State:
             self.store, Policy(registration, login_time=timedelta(days=settings.login_days))
         )
 
+    def _open_handovers(self) -> Handovers:
+        from bokeh_server.accounts import Handovers
+
+        return Handovers(self.store, self.accounts)
+
     def _open_links(self) -> Links:
         from bokeh_server.accounts import Links
 
         return Links(self.store)
 
     def _start_sockets(self) -> SocketLoop:
-        from bokeh_server.sockets import Limits, SocketLoop
+        from bokeh_server.sockets import SocketLoop
+
+        return SocketLoop(self._socket_limits())
+
+    def _socket_limits(self) -> Limits:
+        from bokeh_server.sockets import Limits
 
         largest = self.settings.max_body_size
-        return SocketLoop(
-            Limits(
-                max_message=largest,
-                max_protocol_message=largest,
-                ping_interval=self.settings.ping_interval,
-            )
+        return Limits(
+            max_message=largest,
+            max_protocol_message=largest,
+            ping_interval=self.settings.ping_interval,
         )
 
     def _start_feed(self) -> Feed:
@@ -249,14 +282,17 @@ class State:
     def _make_applications(self) -> Backend:
         from bokeh.application.application import Application
 
-        from bokeh_server.apps import AppHost
-        from bokeh_server.blueprint.app_options import host_options
+        from bokeh_server.blueprint.app_options import make_backend
 
         pushes = {"/": Application()} if self.takes_pushes else {}
         hooks, prefix = self.auth_hooks, self.settings.url_prefix
-        logout = prefix + hooks.logout_url if hooks is not None and hooks.logout_url else None
-        options = host_options(self.settings, self._session_key(), logout)
-        return AppHost({**pushes, **self.added}, options)
+        return make_backend(
+            self.settings,
+            self._session_key(),
+            {**pushes, **self.added},
+            self._socket_limits(),
+            prefix + hooks.logout_url if hooks is not None and hooks.logout_url else None,
+        )
 
     def _make_auth(self) -> Auth:
         from bokeh_server.blueprint.auth import make_auth

@@ -57,6 +57,17 @@ class AppSettings:
     enable_xsrf_cookies: bool = declare(
         parsers.flag, False, "Have forms of the auth module's handlers send Tornado's XSRF token"
     )
+    app_workers: int = declare(
+        parsers.count,
+        0,
+        "Processes that run applications beside the server's own; 0: it runs them itself",
+    )
+    app_worker_patience: float = declare(
+        parsers.seconds, 30.0, "Seconds that a request waits for a worker that is busy"
+    )
+    warm: int = declare(
+        parsers.count, 0, "Sessions of each application that are made before anybody asks for one"
+    )
     index: Path | None = declare(
         parsers.path, None, "Jinja template for the index of applications, in place of ours"
     )

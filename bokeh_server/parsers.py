@@ -29,6 +29,7 @@ __all__ = [
     "port",
     "prefix",
     "registration",
+    "room",
     "seconds",
     "session_ids",
     "size",
@@ -121,6 +122,11 @@ def size(value: object) -> int:
     if number < 1024:
         raise ValueError(f"{value!r} is less than 1024 bytes")
     return number
+
+
+def room(value: object) -> int:
+    """A :func:`size`, or 0 for as much as there is."""
+    return 0 if str(value).strip() == "0" else size(value)
 
 
 def level(value: object) -> str:

@@ -108,7 +108,7 @@ def create_app(settings: Settings, applications: Applications | None = None) -> 
     server = BokehServer(app, settings=settings)
     for path, application in (applications or {}).items():
         server.add_application(path, application)
-    if not settings.multi_user:
+    if not settings.multi_user and not settings.app_workers:
         server.accept_pushes(app)
     if settings.url_prefix:
         app.add_url_rule("/", "home", lambda: redirect(settings.url_prefix + "/"))

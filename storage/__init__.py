@@ -12,6 +12,7 @@ from bokeh_server.storage.documents import DocumentStore
 from bokeh_server.storage.events import ACTIONS, EventRecord, EventStore, NewEvent
 from bokeh_server.storage.gallery import Card, GalleryStore, Listed, Section, Sort, Wish
 from bokeh_server.storage.grants import GrantRecord, GrantStore
+from bokeh_server.storage.handovers import HandoverRecord, HandoverStore
 from bokeh_server.storage.links import LinkRecord, LinkStore, NewLink
 from bokeh_server.storage.records import (
     ChangeRecord,
@@ -28,6 +29,7 @@ from bokeh_server.storage.records import (
 from bokeh_server.storage.snapshots import SnapshotStore
 from bokeh_server.storage.store import Store
 from bokeh_server.storage.thumbnails import ThumbnailRecord, ThumbnailStore
+from bokeh_server.storage.usage import Usage, UsageStore
 from bokeh_server.storage.users import ADMIN, UserRecord, UserStore
 
 __all__ = [
@@ -46,6 +48,8 @@ __all__ = [
     "Gone",
     "GrantRecord",
     "GrantStore",
+    "HandoverRecord",
+    "HandoverStore",
     "LinkRecord",
     "LinkStore",
     "Listed",
@@ -66,6 +70,8 @@ __all__ = [
     "ThumbnailRecord",
     "ThumbnailStore",
     "TokenRecord",
+    "Usage",
+    "UsageStore",
     "UserRecord",
     "UserStore",
     "Wish",

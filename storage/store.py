@@ -14,11 +14,13 @@ from bokeh_server.storage.documents import DocumentStore
 from bokeh_server.storage.events import EventStore
 from bokeh_server.storage.gallery import GalleryStore
 from bokeh_server.storage.grants import GrantStore
+from bokeh_server.storage.handovers import HandoverStore
 from bokeh_server.storage.links import LinkStore
 from bokeh_server.storage.schema import require_head
 from bokeh_server.storage.snapshots import SnapshotStore
 from bokeh_server.storage.thumbnails import ThumbnailStore
 from bokeh_server.storage.urls import database_file, in_memory, parse_url, shown
+from bokeh_server.storage.usage import UsageStore
 from bokeh_server.storage.users import UserStore
 
 __all__ = ["Store", "open_database", "unusable"]
@@ -38,7 +40,9 @@ class Store:
         self.gallery = GalleryStore(database)
         self.thumbnails = ThumbnailStore(database)
         self.events = EventStore(database)
+        self.usage = UsageStore(database)
         self.links = LinkStore(database)
+        self.handovers = HandoverStore(database)
 
     @classmethod
     def open(cls, url: str, *, create: bool = True, tidy: bool = True) -> Store:

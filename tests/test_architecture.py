@@ -80,6 +80,7 @@ ALLOWED: dict[str, set[str]] = {
         "bokeh",
         "orjson",
     },
+    "bokeh_server.app_worker": {"bokeh_server.apps", "bokeh_server.errors", "gevent"},
     "bokeh_server.blueprint": BASE
     | {
         "bokeh_server.apps",

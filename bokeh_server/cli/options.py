@@ -30,6 +30,7 @@ _METAVARS: dict[parsers.Parser, str] = {
     parsers.days: "DAYS",
     parsers.seconds: "SECONDS",
     parsers.size: "BYTES",
+    parsers.room: "BYTES",
     parsers.level: "LEVEL",
     parsers.registration: "WHO",
     parsers.header: "NAME",

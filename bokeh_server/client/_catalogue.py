@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlencode
 
-from bokeh_server.client._people import People
+from bokeh_server.client._browser import Browsing
 from bokeh_server.errors import (
     BadRequest,
     BokehServerError,
@@ -22,7 +23,7 @@ __all__ = ["Documents"]
 TRIES = 3
 
 
-class Documents(People):
+class Documents(Browsing):
     """The documents of one server, of which one is in use.
 
     :ivar docid: the document in use, after :meth:`use_doc`.
@@ -74,9 +75,16 @@ class Documents(People):
     def use_doc(self, name: str | None = None, docid: str | None = None) -> str:
         """Use our document of a title, made if need be, or any by its docid.
 
+        With a document key: the document of the key, whose title may be left out.
+
         :returns: its docid.
-        :raises UnknownDocument: there is no document of this docid.
+        :raises UnknownDocument: there is no document of this docid, or the key is for another.
         """
+        if self.key is not None and docid is None:
+            url = self.http.url("doc", slash=True)
+            info = self.http.get(url) if name is None else self.http.get(url, title=name)
+            self.docid = str(self._noted(info)["docid"])
+            return self.docid
         if (name is None) == (docid is None):
             raise ValueError("Could not use a document: give either its name or its docid.")
         if docid is not None:
@@ -158,6 +166,29 @@ class Documents(People):
         """The sites whose pages may embed the document; ``None``: every one."""
         answer: dict[str, Any] = self.http.get(self.http.url("doc", self.used(), "grants"))
         return answer["sites"]  # type: ignore[no-any-return]
+
+    def events(
+        self,
+        docid: str | None = None,
+        *,
+        action: str | None = None,
+        actor: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[dict[str, Any]]:
+        """Who did what to your documents and your account, the newest first.
+
+        :param docid: only to this document, which may be deleted by now.
+        :param action: only this, such as ``"share"``.
+        :param actor: only what this user did.
+        :param before: only what was noted before the event with this ``"id"``.
+        :returns: for each ``"at"``, ``"actor"``, ``"action"``, ``"docid"``, ``"title"`` and more.
+        """
+        given = {"docid": docid, "action": action, "actor": actor, "before": before}
+        asked = {name: str(value) for name, value in given.items() if value is not None}
+        url = f"{self.http.url('events')}?{urlencode({**asked, 'limit': limit})}"
+        answer: dict[str, Any] = self.http.get(url)
+        return answer["events"]  # type: ignore[no-any-return]
 
     def _grant_url(self, username: str) -> str:
         return self.http.url("doc", self.used(), "grants", username)

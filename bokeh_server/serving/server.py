@@ -98,7 +98,7 @@ class Server:
             self._state.session_key = key if isinstance(key, bytes) else str(key).encode()
         for path, application in applications.items():
             extension.add_application(path, application)
-        if not self.settings.multi_user:
+        if not self.settings.multi_user and not self.settings.app_workers:
             extension.accept_pushes(self.app)
         count = self.settings.trusted_proxies
         if count:
