@@ -8,16 +8,18 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
 from bokeh_server.blocking import run_sized
-from bokeh_server.blueprint.access import current_actor, still_writable, writable
+from bokeh_server.blueprint.access import current_actor, readable, still_writable, writable
 from bokeh_server.blueprint.bearers import asker, demand, still, ticket_for
 from bokeh_server.blueprint.bodies import fingerprint_of
+from bokeh_server.blueprint.callers import current_caller
 from bokeh_server.blueprint.embedders import demand_embedder
 from bokeh_server.blueprint.feed import FeedHandler
 from bokeh_server.blueprint.foreign import own_names
+from bokeh_server.blueprint.presence import PresenceHandler
 from bokeh_server.blueprint.sock import Sock, Upgrade
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BadRequest, NotAuthenticated, OriginRefused
-from bokeh_server.permissions import Action
+from bokeh_server.permissions import Action, Actor
 from bokeh_server.protocol.packing import unpack
 from bokeh_server.protocol.patches import parse_patch
 from bokeh_server.sockets.bokeh_handler import BokehHandler
@@ -26,7 +28,6 @@ from bokeh_server.sockets.origin import check_origin
 from bokeh_server.sockets.tickets import is_session_token
 
 if TYPE_CHECKING:
-    from bokeh_server.permissions import Actor
     from bokeh_server.sockets import Connection
     from bokeh_server.sockets.tickets import Kind, Right, Ticket
 
@@ -40,6 +41,7 @@ def add_routes(blueprint: Blueprint) -> None:
     sock = Sock(lambda: current_state().sockets)
     sock.route("/bokeh/doc/<docid>/ws", bp=blueprint, endpoint="document_socket")(_document)
     sock.route("/bokeh/doc/<docid>/changes", bp=blueprint, endpoint="changes_socket")(_changes)
+    sock.route("/bokeh/doc/<docid>/viewers", bp=blueprint, endpoint="viewers_socket")(_viewers)
     sock.route("/bokeh/ws", bp=blueprint, endpoint="index_socket")(_index)
     sock.route("/bokeh/<path:rest>", bp=blueprint, endpoint="no_socket")(_nothing_here)
 
@@ -143,6 +145,21 @@ def _index(upgrade: Upgrade) -> Response:
     _check_origin(upgrade, None)
     feed, actor = current_state().feed, current_actor()
     return upgrade.adopt(lambda connection: FeedHandler(connection, feed, actor))
+
+
+def _viewers(upgrade: Upgrade, docid: str) -> Response:
+    """Tell the bar of a page who is watching; with its login, so that no frame can ask."""
+    _check_origin(upgrade, None)
+    readable(docid)
+    presence, caller = current_state().presence, current_caller()
+    is_good = caller.is_good
+
+    def find_actor() -> Actor:
+        return caller.actor if is_good() else Actor(None)
+
+    return upgrade.adopt(
+        lambda connection: PresenceHandler(connection, presence, docid, find_actor)
+    )
 
 
 def _nothing_here(upgrade: Upgrade, rest: str) -> Response:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from bokeh_server.documents import Identity, Revision, Still
 
-__all__ = ["add_routes", "json_in_html", "page_config", "render", "target_of"]
+__all__ = ["add_routes", "json_in_html", "page_config", "render", "shown_title", "target_of"]
 
 #: what the script of a page imports, and what that imports: browsers fetch all of it at once.
 _DRAWING = (
@@ -201,7 +201,7 @@ class _Holder:
 def _document_page(identity: Identity, document: Still, key: str | None, holder: _Holder) -> str:
     return render(
         "plot.html",
-        title=_shown_title(document.page_title(), identity.title),
+        title=shown_title(document.page_title(), identity.title),
         docid=identity.docid,
         kind=_kind(key),
         whole=_query(asked_revision()).rstrip("?"),
@@ -266,7 +266,7 @@ def _query(seq: int | None) -> str:
     return "?" + urlencode(arguments if seq is None else {**arguments, "revision": seq})
 
 
-def _shown_title(own: str, stored: str) -> str:
+def shown_title(own: str, stored: str) -> str:
     """The title that its author gave the document, else the one it is stored under."""
     return stored if own.strip() in ("", _NO_TITLE) else own
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from bokeh_server.apps import AppHost
     from bokeh_server.blueprint.assets import Assets
     from bokeh_server.blueprint.feed import Feed
+    from bokeh_server.blueprint.presence import Presence
     from bokeh_server.config import Settings
     from bokeh_server.documents import Engine
     from bokeh_server.sockets import SocketLoop
@@ -36,7 +37,7 @@ EXTENSION = "bokeh_server"
 T = TypeVar("T")
 
 #: parts in the order in which they are closed: who sends before who stores.
-_CLOSING_ORDER = ("feed", "sockets", "applications", "engine", "store")
+_CLOSING_ORDER = ("feed", "presence", "sockets", "applications", "engine", "store")
 
 
 class State:
@@ -103,6 +104,11 @@ class State:
     def applications(self) -> AppHost:
         """The applications that run here."""
         return self._part("applications", self._make_applications)
+
+    @property
+    def presence(self) -> Presence:
+        """What the bars of open pages follow."""
+        return self._part("presence", self._start_presence)
 
     @property
     def assets(self) -> Assets:
@@ -176,6 +182,11 @@ class State:
         from bokeh_server.blueprint.app_options import host_options
 
         return AppHost(self.added, host_options(self.settings, self.secret))
+
+    def _start_presence(self) -> Presence:
+        from bokeh_server.blueprint.presence import Presence
+
+        return Presence(self.engine)
 
     def _find_assets(self) -> Assets:
         from bokeh_server.blueprint.assets import Assets

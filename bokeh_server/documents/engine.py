@@ -155,11 +155,13 @@ class Engine:
         """
         run_blocking(self._store.grants.give, docid, name, role)
         self._identities.forget(docid)
+        self._watchers.notify(docid, "shared")
 
     def unshare(self, docid: str, name: str) -> bool:
         """Take somebody's role away; whether they had one."""
         had = run_blocking(self._store.grants.take, docid, name)
         self._identities.forget(docid)
+        self._watchers.notify(docid, "shared")
         return had
 
     def shares(self, docid: str) -> Sequence[GrantRecord]:
@@ -187,6 +189,14 @@ class Engine:
         """How many browsers follow a document in this process."""
         document = self._known.get(docid)
         return 0 if document is None else document.channel.viewers
+
+    def people(self, docid: str) -> Sequence[str | None]:
+        """The names of those whose browsers follow a document in this process.
+
+        One for every browser, or every tab of one; ``None`` for whoever is not logged in.
+        """
+        document = self._known.get(docid)
+        return [] if document is None else document.channel.people()
 
     def require(self, docid: str) -> DocumentRecord:
         """The document of this id.
@@ -283,8 +293,8 @@ class Engine:
     def watch(self, callback: Callable[[str, str], None]) -> Callable[[], None]:
         """Hear of everything that happens in this process.
 
-        :param callback: called with a docid and ``"created"``, ``"changed"``, ``"deleted"`` or
-            ``"viewers"``, from any thread; must not block.
+        :param callback: called with a docid and ``"created"``, ``"changed"``, ``"deleted"``,
+            ``"shared"`` or ``"viewers"``, from any thread; must not block.
         :returns: the unsubscriber.
         """
         return self._watchers.add(callback)

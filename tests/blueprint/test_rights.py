@@ -35,6 +35,7 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("delete_document", "DELETE"): OWN,
     ("document", "GET"): READ,
     ("document_socket", "GET"): READ,
+    ("download", "GET"): READ,
     ("find_document", "GET"): KNOWN,
     ("frame", "GET"): ALL,  # the same for every docid: what it shows takes a ticket
     ("grant", "PUT"): OWN,
@@ -74,6 +75,8 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("unpublish", "POST"): OWN,
     ("upsert_models", "POST"): WRITE,
     ("userinfo", "GET"): KNOWN,
+    ("viewers", "GET"): READ,
+    ("viewers_socket", "GET"): READ,
 }
 #: what no other route takes.
 NOTHING = {"nothing_there", "nothing_under", "no_socket"}
