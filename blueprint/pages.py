@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import orjson
 from flask import Blueprint, Response, current_app, jsonify, redirect, request
@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from bokeh_server.blueprint.access import current_actor, readable
 from bokeh_server.blueprint.api_documents import list_documents, shared_documents
+from bokeh_server.blueprint.bars import bar_config, bar_of
 from bokeh_server.blueprint.callers import shown_user
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.frames import (
@@ -54,9 +55,19 @@ _DRAWING = (
     "stage.js",
     "stateful.js",
 )
+_BAR = (
+    "bar.js",
+    "history.js",
+    "links.js",
+    "manage.js",
+    "menus.js",
+    "requests.js",
+    "share.js",
+    "viewers.js",
+)
 _MODULES = {
-    "page.js": ("bar.js", "history.js", *_DRAWING),
-    "shell.js": ("bar.js", "common.js", "history.js", "messages.js"),
+    "page.js": (*_BAR, *_DRAWING),
+    "shell.js": (*_BAR, "common.js", "messages.js"),
     "frame.js": ("messages.js", *_DRAWING),
 }
 _INDEX_POLICY = (
@@ -199,6 +210,7 @@ class _Holder:
 
 
 def _document_page(identity: Identity, document: Still, key: str | None, holder: _Holder) -> str:
+    target = target_of(document, key)
     return render(
         "plot.html",
         title=shown_title(document.page_title(), identity.title),
@@ -210,8 +222,23 @@ def _document_page(identity: Identity, document: Still, key: str | None, holder:
         revision=_banner(document) if is_revision(document) else None,
         holder=holder,
         modules=_MODULES[holder.script],
-        config=json_in_html(page_config(identity, target_of(document, key))),
+        bar=bar_of(identity),
+        download=_download_url(identity.docid, target.get("id")),
+        config=json_in_html(
+            {**page_config(identity, target), **bar_config(identity, target.get("id"))}
+        ),
     )
+
+
+def _download_url(docid: str, model: str | None) -> str:
+    """Where what is shown can be downloaded, but for the format."""
+    revision = asked_revision()
+    arguments = {
+        **({} if model is None else {"modelid": model}),
+        **({} if revision is None else {"revision": revision}),
+    }
+    query = "".join(f"{urlencode({name: value})}&" for name, value in arguments.items())
+    return f"{links().root}/bokeh/doc/{quote(docid, safe='')}/download?{query}"
 
 
 def _kind(key: str | None) -> str:
