@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.callers import current_caller
+from bokeh_server.blueprint.events import expect_changes
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.wishes import wants_page
-from bokeh_server.errors import Forbidden, NotAuthenticated, UnknownDocument
-from bokeh_server.permissions import Action, Actor, Resource, decide
+from bokeh_server.errors import Forbidden, NotAuthenticated, NotFound, UnknownDocument
+from bokeh_server.permissions import Action, Actor, Pass, Resource, decide, may_look_after
 
 if TYPE_CHECKING:
     from bokeh_server.documents import Identity
@@ -17,11 +19,16 @@ if TYPE_CHECKING:
 __all__ = [
     "check_right",
     "current_actor",
+    "current_key",
+    "demand_admin",
+    "demand_people",
     "demand_user",
+    "is_admin",
+    "may_read_all",
     "may_write",
     "owned",
     "readable",
-    "still_writable",
+    "resource_of",
     "user_name",
     "writable",
 ]
@@ -32,9 +39,24 @@ def current_actor() -> Actor:
     return current_caller().actor
 
 
+def current_key() -> Pass | None:
+    """The document key with which this request was sent."""
+    return next((held for held in current_actor().passes if held.kind == "key"), None)
+
+
 def user_name() -> str:
     """The name under which changes of this request are stored."""
-    return current_actor().name or ""
+    return current_actor().signature
+
+
+def demand_people(attempted: str) -> None:
+    """Make sure that there is somebody else.
+
+    :raises NotFound: the server is for one.
+    """
+    if not current_state().settings.multi_user:
+        why = "this server knows nobody but you"
+        raise NotFound(attempted, why, "Start it with --multi-user")
 
 
 def demand_user(attempted: str, action: Action = Action.READ) -> str:
@@ -46,6 +68,9 @@ def demand_user(attempted: str, action: Action = Action.READ) -> str:
     """
     actor = current_actor()
     if actor.name is None:
+        if current_key() is not None:
+            why = "a document key is good for its document alone"
+            raise Forbidden(attempted, why, "Use a token")
         raise NotAuthenticated(attempted, "nobody is logged in", "Log in, or send a token")
     if not action.within(actor.scope):
         raise Forbidden(
@@ -54,12 +79,42 @@ def demand_user(attempted: str, action: Action = Action.READ) -> str:
     return actor.name
 
 
-def readable(docid: str) -> Identity:
+def is_admin() -> bool:
+    """Whether the sender of this request looks after the server."""
+    return bool(may_look_after(_ranked()))
+
+
+def demand_admin(attempted: str) -> str:
+    """The name of who sent this request, for what only an admin may do.
+
+    :raises NotAuthenticated: nobody is logged in.
+    :raises Forbidden: they are no admin, or known by a token that is not for this.
+    """
+    name = demand_user(attempted)
+    decision = may_look_after(_ranked())
+    if not decision:
+        raise Forbidden(attempted, decision.reason, "Ask whoever looks after this server")
+    return name
+
+
+def _ranked() -> Actor:
+    """Who sent this request, with the rank that the account of their name has."""
+    actor = current_actor()
+    if actor.single_user or actor.name is None:
+        return actor
+    user = run_blocking(current_state().store.users.get, actor.name)
+    return replace(actor, admin=user is not None and user.is_admin and user.disabled is None)
+
+
+def readable(docid: str, revision: int | None = None) -> Identity:
     """The document, for somebody who may look at it.
 
+    :param revision: the one that alone is to be seen; ``None``: all of it.
     :raises UnknownDocument: there is none, or they may not know that there is one.
+    :raises Forbidden: a link shows them another revision.
     """
-    return _visible(current_state().engine.identity(docid), current_actor())
+    identity = current_state().engine.identity(docid)
+    return check_right(identity, current_actor(), Action.READ, revision)
 
 
 def writable(docid: str) -> Identity:
@@ -67,23 +122,9 @@ def writable(docid: str) -> Identity:
 
     :raises Forbidden: they may only look at it.
     """
-    return _demand(docid, Action.WRITE)
-
-
-def still_writable(docid: str) -> Callable[[], None]:
-    """Makes sure, at any time after this request, that its sender may still change the document.
-
-    What is known of documents and of logins is remembered for a second, so it may be asked for
-    every message. The function that is given raises as :func:`writable` does.
-    """
-    engine, caller = current_state().engine, current_caller()
-    is_good = caller.is_good
-
-    def check() -> None:
-        actor = caller.actor if is_good() else Actor(None)
-        check_right(engine.identity(docid), actor, Action.WRITE)
-
-    return check
+    found = _demand(docid, Action.WRITE)
+    expect_changes(docid)
+    return found
 
 
 def owned(docid: str) -> Identity:
@@ -98,23 +139,29 @@ def _demand(docid: str, action: Action) -> Identity:
     return check_right(current_state().engine.identity(docid), current_actor(), action)
 
 
-def check_right(identity: Identity | None, actor: Actor, action: Action) -> Identity:
+def check_right(
+    identity: Identity | None, actor: Actor, action: Action, revision: int | None = None
+) -> Identity:
     """The document, if ``actor`` may do ``action`` to it.
 
+    :param revision: the one that alone is to be seen; ``None``: all of it.
     :raises UnknownDocument: there is none, or they may not know that there is one.
-    :raises Forbidden: they may only look at it.
+    :raises Forbidden: they may only look at it, or at one revision of it.
     """
-    found = _visible(identity, actor)
-    decision = decide(actor, action, resource_of(found))
-    if not decision:
-        raise Forbidden(f"{action.verb} this document", decision.reason, "Ask its owner")
-    return found
-
-
-def _visible(identity: Identity | None, actor: Actor) -> Identity:
-    if identity is None or not decide(actor, Action.READ, resource_of(identity)):
+    if identity is None:
         raise _invisible(actor)
-    return identity
+    resource = resource_of(identity)
+    decision = decide(actor, action, resource, revision)
+    if decision:
+        return identity
+    if not (_holds_any(actor, identity) or decide(actor, Action.READ, resource)):
+        raise _invisible(actor)
+    raise Forbidden(f"{action.verb} this document", decision.reason, "Ask its owner")
+
+
+def _holds_any(actor: Actor, identity: Identity) -> bool:
+    """Whether they know already that there is such a document."""
+    return any(held.docid == identity.docid for held in actor.passes)
 
 
 def _invisible(actor: Actor) -> Exception:
@@ -129,6 +176,11 @@ def _invisible(actor: Actor) -> Exception:
     return UnknownDocument(attempted, why, remedy)
 
 
+def may_read_all(identity: Identity) -> bool:
+    """Whether the sender of this request may see more of the document than one revision."""
+    return bool(decide(current_actor(), Action.READ, resource_of(identity)))
+
+
 def may_write(identity: Identity) -> bool:
     """Whether the sender of this request may change the document."""
     return bool(decide(current_actor(), Action.WRITE, resource_of(identity)))
@@ -136,4 +188,4 @@ def may_write(identity: Identity) -> bool:
 
 def resource_of(identity: Identity) -> Resource:
     """What decisions need to know of a document."""
-    return Resource(owner=identity.owner, published=identity.published, roles=identity.roles)
+    return Resource(identity.owner, identity.published, identity.roles, identity.docid)

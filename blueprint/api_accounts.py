@@ -20,12 +20,21 @@ from bokeh_server.blueprint.callers import (
     has_login_page,
     set_login,
 )
+from bokeh_server.blueprint.events import event_of, note_refused
 from bokeh_server.blueprint.foreign import refuse_unsigned
 from bokeh_server.blueprint.form_pages import say_on_page, to_page
+from bokeh_server.blueprint.link_cookies import clear_links
 from bokeh_server.blueprint.state import current_state
-from bokeh_server.errors import BadRequest, CallerError, Forbidden, NotFound
+from bokeh_server.errors import (
+    BadRequest,
+    CallerError,
+    Forbidden,
+    NotAuthenticated,
+    NotFound,
+    TooMany,
+)
 from bokeh_server.permissions import Action
-from bokeh_server.storage import TokenRecord, UserRecord
+from bokeh_server.storage import NewEvent, TokenRecord, UserRecord
 
 __all__ = ["accounts_here", "add_routes"]
 
@@ -69,18 +78,32 @@ def _register() -> AnyResponse:
             given.get("password"),
             address=_address(),
             invitation=str(given.get("invitation") or ""),
+            event=_entering("register"),
         )
 
     return _enter(register, given, "register")
 
 
 def _login() -> AnyResponse:
-    accounts, given = accounts_here(), _given()
+    given = _given()
 
     def check() -> UserRecord:
-        return accounts.check(given.get("username"), given.get("password"), address=_address())
+        return _checked(given.get("username"), given.get("password"))
 
     return _enter(check, given, "login")
+
+
+def _entering(action: str, detail: str | None = None) -> NewEvent:
+    """Somebody becomes known by a password, whoever else the request says it is from."""
+    return NewEvent(action, via="password", address=_address(), detail=detail)
+
+
+def _checked(name: object, password: object) -> UserRecord:
+    try:
+        return accounts_here().check(name, password, address=_address())
+    except (NotAuthenticated, TooMany):
+        note_refused(name)
+        raise
 
 
 def _enter(find: Any, given: dict[str, Any], page: str) -> AnyResponse:
@@ -88,7 +111,8 @@ def _enter(find: Any, given: dict[str, Any], page: str) -> AnyResponse:
     if not _is_form():
         user = find()
         title = str(given.get("title") or _SCRIPT)
-        token = current_state().accounts.make_token(user, title)
+        event = _entering("login", title)
+        token = current_state().accounts.make_token(user, title, event=event)
         return jsonify(username=user.name, token=token)
     refuse_unsigned()
     try:
@@ -97,8 +121,8 @@ def _enter(find: Any, given: dict[str, Any], page: str) -> AnyResponse:
         return say_on_page(page, error, given)
     # Whoever was logged in here before, or planted a cookie, is no more: it is a new one.
     _end(current_caller().known)
-    answer = to_page(given.get("next"))
-    set_login(answer, current_state().accounts.log_in(user, _agent()))
+    answer, event = to_page(given.get("next")), _entering("login", _agent())
+    set_login(answer, current_state().accounts.log_in(user, _agent(), event))
     return answer
 
 
@@ -107,6 +131,7 @@ def _logout() -> AnyResponse:
     _end(current_caller().known)
     answer = to_page("/bokeh/login") if _is_form() else jsonify(status="ok")
     clear_login(answer)
+    clear_links(answer)  # whoever sits down here next shall not have them
     return answer
 
 
@@ -117,15 +142,17 @@ def _end(known: Known | None) -> None:
 
 def _logout_everywhere() -> AnyResponse:
     accounts, name = accounts_here(), _person("log out everywhere")
-    count = accounts.log_out_everywhere(name, keep=_own_login())
+    event = event_of("logout")
+    count = accounts.log_out_everywhere(name, keep=_own_login(), event=event)
     return to_page("/bokeh/account") if _is_form() else jsonify(ended=count)
 
 
 def _change_password() -> AnyResponse:
     accounts, name, given = accounts_here(), demand_user("change a password"), _given()
     try:
-        accounts.check(name, given.get("current"), address=_address())
-        accounts.change_password(name, given.get("password"), keep=_own_login())
+        _checked(name, given.get("current"))
+        event = event_of("password")
+        accounts.change_password(name, given.get("password"), keep=_own_login(), event=event)
     except CallerError as error:
         if not _is_form():
             raise
@@ -149,15 +176,15 @@ def _tokens() -> Response:
 def _make_token() -> AnyResponse:
     accounts, name, given = accounts_here(), _person("make a token"), _given()
     user = accounts.user(name)
-    token = accounts.make_token(
-        user, str(given.get("title") or ""), _scope(given), _lifetime(given)
-    )
+    title = str(given.get("title") or "")
+    scope, event = _scope(given), event_of("token", detail=title)
+    token = accounts.make_token(user, title, scope, _lifetime(given), event)
     return jsonify(token=token)
 
 
 def _revoke(token_id: str) -> AnyResponse:
     accounts, name = accounts_here(), demand_user("revoke a token")
-    accounts.revoke(token_id, name)
+    accounts.revoke(token_id, name, event_of("revoke"))
     return Response(status=204)
 
 

@@ -19,6 +19,7 @@ from bokeh_server.blueprint.bodies import (
     read_patch,
     short_header,
 )
+from bokeh_server.blueprint.events import note
 from bokeh_server.blueprint.revisions import MOST_SEQ
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BadRequest, NoLongerKept
@@ -86,6 +87,7 @@ def _restore(docid: str) -> Response:
             request=fingerprint(),
         )
     )
+    note("restore", docid, f"revision {revision} as change {seq}")
     return jsonify(seq=seq)
 
 

@@ -10,13 +10,14 @@ from flask import Blueprint, Response, jsonify, request
 from bokeh_server.blocking import run_sized
 from bokeh_server.blueprint.access import (
     current_actor,
+    current_key,
     demand_user,
     owned,
     readable,
     user_name,
     writable,
 )
-from bokeh_server.blueprint.bearers import asker, demand, ticket_for
+from bokeh_server.blueprint.bearers import asker, ticket_for
 from bokeh_server.blueprint.bodies import (
     fingerprint,
     parse_body,
@@ -25,8 +26,10 @@ from bokeh_server.blueprint.bodies import (
     short_header,
 )
 from bokeh_server.blueprint.embedders import demand_embedder
+from bokeh_server.blueprint.events import event_of, keep, note, note_open
 from bokeh_server.blueprint.foreign import demand_own_name
-from bokeh_server.blueprint.revisions import asked
+from bokeh_server.blueprint.revisions import asked, asked_revision
+from bokeh_server.blueprint.standing import checker
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.summaries import summary
 from bokeh_server.errors import BadRequest, UnknownDocument
@@ -34,6 +37,7 @@ from bokeh_server.permissions import Action
 from bokeh_server.protocol.packing import CONTENT_TYPE, pack
 
 if TYPE_CHECKING:
+    from bokeh_server.permissions import Pass
     from bokeh_server.sockets.tickets import Ticket
     from bokeh_server.storage import DocumentRecord
 
@@ -90,6 +94,9 @@ def document_info(record: DocumentRecord) -> dict[str, Any]:
 
 def _find() -> Response:
     demand_own_name("look for a title")
+    held = current_key()
+    if held is not None:
+        return jsonify(document_info(_opened_by(held)))
     name = demand_user("look for a title")
     record = current_state().engine.find(name, request.args.get("title", ""))
     if record is None:
@@ -99,9 +106,20 @@ def _find() -> Response:
     return jsonify(document_info(record))
 
 
+def _opened_by(key: Pass) -> DocumentRecord:
+    """The document of a key; a title, where one is given, has to be its own."""
+    record = current_state().engine.require(key.docid)
+    if request.args.get("title", record.title) != record.title:
+        raise UnknownDocument(
+            "find this document", "the key is for another one", f"That is {record.title!r}"
+        )
+    return record
+
+
 def _create() -> tuple[Response, int]:
     name = demand_user("create a document", Action.OWN)
-    record = current_state().engine.create(name, read_title())
+    title, event = read_title(), event_of("create")
+    record = current_state().engine.create(name, title, event=event)
     return jsonify(document_info(record)), 201
 
 
@@ -111,26 +129,30 @@ def _show(docid: str) -> Response:
 
 
 def _rename(docid: str) -> Response:
-    owned(docid)
+    title = read_title() if owned(docid) else ""
+    event = event_of("rename", docid, title)
     record = current_state().engine.rename(
         docid,
-        read_title(),
+        title,
         actor=user_name(),
         key=short_header("Idempotency-Key"),
         request=fingerprint(),
     )
+    keep(event)
     return jsonify(document_info(record))
 
 
 def _delete(docid: str) -> tuple[str, int]:
     owned(docid)
-    current_state().engine.delete(docid)
+    current_state().engine.delete(docid, event_of("delete", docid))
     return "", 204
 
 
 def _content(docid: str) -> Response:
     ticket = _ticket(docid)
-    identity = demand(docid, asker(ticket), Action.READ)
+    standing = asker(docid, ticket)
+    identity = checker(standing, Action.READ, asked_revision())()
+    note_open(docid, standing.actor)
     if ticket is not None and ticket.kind == "embed":
         demand_embedder(identity, request.headers.get("Origin"))
     inline = request.accept_mimetypes.best == "application/json"
@@ -180,6 +202,7 @@ def _replace(docid: str) -> Response:
             request=fingerprint(),
         )
     )
+    note("replace", docid, f"change {seq}")
     return jsonify(seq=seq)
 
 
@@ -201,5 +224,6 @@ def _unpublish(docid: str) -> Response:
 
 def _set_published(docid: str, published: bool) -> Response:
     owned(docid)
-    current_state().engine.publish(docid, published)
+    event = event_of("publish" if published else "unpublish", docid)
+    current_state().engine.publish(docid, published, event)
     return jsonify(published=published)

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, jsonify
 from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.access import readable, user_name, writable
 from bokeh_server.blueprint.bodies import fingerprint, read_json, read_object, short_header
-from bokeh_server.blueprint.revisions import asked
+from bokeh_server.blueprint.revisions import asked, asked_revision
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.upserts import Event, attribute_events, upsert_events
 from bokeh_server.errors import Conflict, UnknownModel
@@ -37,13 +37,13 @@ def add_routes(blueprint: Blueprint) -> None:
 
 
 def _list(docid: str, typename: str | None = None) -> Response:
-    readable(docid)
+    readable(docid, asked_revision())
     models = asked(docid).models(typename)
     return _json([{"attributes": {}, **model} for model in models])
 
 
 def _show(docid: str, typename: str, modelid: str) -> Response:
-    readable(docid)
+    readable(docid, asked_revision())
     document = asked(docid)
     _check_type(document.type_of(modelid), typename, modelid)
     return _json({"attributes": {}, **document.model_json(modelid)})

@@ -5,9 +5,9 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 
 from bokeh_server.accounts import folded
-from bokeh_server.blueprint.access import current_actor, owned, readable
+from bokeh_server.blueprint.access import current_actor, demand_people, owned, readable
 from bokeh_server.blueprint.bodies import read_object
-from bokeh_server.blueprint.presence import look
+from bokeh_server.blueprint.events import event_of
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BadRequest, NotFound
 from bokeh_server.permissions import Role
@@ -38,22 +38,24 @@ def _list(docid: str) -> Response:
 
 def _viewers(docid: str) -> Response:
     identity = readable(docid)
-    return jsonify(look(identity, current_actor(), current_state().engine))
+    return jsonify(current_state().presence.look(identity, current_actor()))
 
 
 def _give(docid: str, username: str) -> Response:
     identity = owned(docid)
-    _demand_people()
+    demand_people("share this document")
     name, role = folded(username), _role()
     if name == identity.owner:
         raise BadRequest("share this document", "its owner may do everything already")
-    current_state().engine.share(docid, name, role)
+    event = event_of("share", docid, f"{name}: {role}")
+    current_state().engine.share(docid, name, role, event)
     return jsonify(username=name, role=role)
 
 
 def _take(docid: str, username: str) -> Response:
     owned(docid)
-    if not current_state().engine.unshare(docid, folded(username)):
+    name = folded(username)
+    if not current_state().engine.unshare(docid, name, event_of("unshare", docid, name)):
         raise NotFound("take this right back", "they have none", "List who has one")
     return Response(status=204)
 
@@ -64,14 +66,9 @@ def _embed(docid: str) -> Response:
     if "sites" not in body:
         raise BadRequest("choose who may embed this document", "the body has no sites")
     sites = check_sites(body["sites"])
-    current_state().engine.embed(docid, sites)
+    told = "every site" if sites is None else " ".join(sites) or "no site"
+    current_state().engine.embed(docid, sites, event_of("sites", docid, told))
     return jsonify(sites=sites)
-
-
-def _demand_people() -> None:
-    if not current_state().settings.multi_user:
-        why = "this server knows nobody but you"
-        raise NotFound("share this document", why, "Start it with --multi-user")
 
 
 def _role() -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import Response, jsonify, request
 
-from bokeh_server.apps import Embedding
+from bokeh_server.apps import Embedding, PageFiles
 from bokeh_server.blueprint.app_index import demand_application
 from bokeh_server.blueprint.app_requests import app_request, asked_session
 from bokeh_server.blueprint.foreign import own_names
@@ -21,14 +21,14 @@ def show_page(path: str) -> Response:
     """The page of an application: a session is made for it, if it asks for none."""
     demand_application(path)
     host = current_state().applications
-    html = host.page(path, app_request(), asked_session(), _bokehjs())
+    html = host.page(path, app_request(), asked_session(), _files())
     answer = Response(html, mimetype="text/html")
     answer.headers["Content-Security-Policy"] = f"frame-ancestors {frame_ancestors()}"
     return answer
 
 
-def _bokehjs() -> str:
-    return f"{links().root}/bokeh/"
+def _files() -> PageFiles:
+    return PageFiles(f"{links().root}/bokeh/")
 
 
 def show_metadata(path: str) -> Response:
@@ -43,7 +43,7 @@ def show_autoload(path: str) -> Response:
         return _shared(Response(status=200))
     demand_application(path)
     host, embedding = current_state().applications, _embedding()
-    script = host.script(path, app_request(), asked_session(), _bokehjs(), embedding)
+    script = host.script(path, app_request(), asked_session(), _files(), embedding)
     answer = Response(script, content_type="application/javascript")
     answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     return _shared(answer)

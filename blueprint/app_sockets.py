@@ -23,8 +23,8 @@ def open_socket(upgrade: Upgrade, path: str) -> Response:
     if token is None:
         why = "the request has no token in Sec-WebSocket-Protocol"
         raise Forbidden("open a live connection", why, "Load the page again")
-    make_handler = current_state().applications.admit(path, app_request(), token, script=script)
-    return upgrade.adopt(make_handler, subprotocol="bokeh")
+    take = current_state().applications.admit(path, app_request(), token, script=script)
+    return upgrade.hand_over(take, subprotocol="bokeh")
 
 
 def _check_origin(upgrade: Upgrade) -> None:

@@ -6,12 +6,10 @@ Whatever cookies a browser might send along are not its own: the ticket alone sa
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from bokeh_server.accounts import Known
-from bokeh_server.blueprint.access import check_right, current_actor
-from bokeh_server.blueprint.callers import current_caller
+from bokeh_server.accounts import Known, pass_of
+from bokeh_server.blueprint.standing import Standing, present_standing
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.usercontent import content_host, is_usercontent
 from bokeh_server.errors import NotAuthenticated
@@ -19,10 +17,9 @@ from bokeh_server.permissions import Action, Actor
 from bokeh_server.sockets.tickets import read_ticket
 
 if TYPE_CHECKING:
-    from bokeh_server.documents import Identity
     from bokeh_server.sockets.tickets import Ticket
 
-__all__ = ["asker", "demand", "still", "ticket_for"]
+__all__ = ["asker", "ticket_for"]
 
 
 def ticket_for(docid: str, token: str, attempted: str) -> Ticket:
@@ -40,49 +37,25 @@ def ticket_for(docid: str, token: str, attempted: str) -> Ticket:
     return ticket
 
 
-def asker(ticket: Ticket | None) -> Actor:
+def asker(docid: str, ticket: Ticket | None) -> Standing:
     """Who asks; for a frame the one that its ticket names, and no cookie is looked at.
 
     :raises NotAuthenticated: a frame, at a host for nothing else, has no ticket.
     """
-    if ticket is not None and ticket.kind == "frame":
-        return Actor(ticket.actor)
-    if is_usercontent():
-        raise _refused("read this document", "this host is for frames, which have tickets")
-    return current_actor()
-
-
-def demand(docid: str, actor: Actor, action: Action) -> Identity:
-    """The document, for an actor who may do this to it.
-
-    :raises UnknownDocument: there is none, or they may not know that there is one.
-    :raises Forbidden: they may only look at it.
-    """
-    return check_right(current_state().engine.identity(docid), actor, action)
-
-
-def still(docid: str, ticket: Ticket | None) -> Callable[[], None]:
-    """Make sure, at any time after this request, that who asks may still change the document.
-
-    They may no longer when their right was taken back, or the login or token has ended.
-    """
-    engine, actor, is_known = current_state().engine, asker(ticket), _still_known(ticket)
-
-    def check() -> None:
-        found = actor if is_known() else Actor(None)
-        check_right(engine.identity(docid), found, Action.WRITE)
-
-    return check
-
-
-def _still_known(ticket: Ticket | None) -> Callable[[], bool]:
     if ticket is None or ticket.kind != "frame":
-        return current_caller().is_good
+        if is_usercontent():
+            raise _refused("read this document", "this host is for frames, which have tickets")
+        return present_standing(docid)
+    links = current_state().links
+    found = [record for each in ticket.links if (record := links.get(each)) is not None]
+    actor = Actor(ticket.actor, passes=tuple(map(pass_of, found)))
+    return Standing(docid, actor, _known(ticket))
+
+
+def _known(ticket: Ticket) -> Known | None:
     if ticket.actor is None or ticket.login is None:
-        return lambda: True
-    accounts = current_state().accounts
-    known = Known(ticket.actor, Action.OWN, bytes.fromhex(ticket.login), "login")
-    return lambda: accounts.is_good(known)
+        return None
+    return Known(ticket.actor, Action.OWN, bytes.fromhex(ticket.login), "login")
 
 
 def _refused(attempted: str, why: str) -> NotAuthenticated:

@@ -1,18 +1,21 @@
-"""Who sent a request: by a token, a login's cookie, a proxy's word or the app's own login."""
+"""Who sent a request: by a token, a login's cookie, a proxy's word or the app's own login.
+
+Whoever it is may have followed share links, whose cookies come with it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flask import Response, g, request
 
-from bokeh_server.accounts import Known, folded
+from bokeh_server.accounts import Known, folded, pass_of
+from bokeh_server.blueprint.link_cookies import followed
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.usercontent import is_usercontent
 from bokeh_server.errors import NotAuthenticated
-from bokeh_server.permissions import SINGLE_USER, Actor
+from bokeh_server.permissions import SINGLE_USER, Actor, Pass
 
 __all__ = [
     "Caller",
@@ -40,14 +43,6 @@ class Caller:
     actor: Actor
     known: Known | None = None
 
-    @property
-    def is_good(self) -> Callable[[], bool]:
-        """Whether they are still known, at any time after the request."""
-        known, accounts = self.known, current_state().accounts if self.known else None
-        if known is None or accounts is None:
-            return lambda: True
-        return lambda: accounts.is_good(known)
-
 
 def current_caller() -> Caller:
     """Who sent this request.
@@ -70,6 +65,12 @@ def _find() -> Caller:
     token = _token()
     if token is not None:
         return _holder(token)
+    caller = _person()
+    return replace(caller, actor=replace(caller.actor, passes=_passes()))
+
+
+def _person() -> Caller:
+    state = current_state()
     if state.find_user is not None:
         return _named(state.find_user())
     if state.settings.user_header:
@@ -86,6 +87,10 @@ def _token() -> str | None:
 def _holder(token: str) -> Caller:
     known = current_state().accounts.by_token(token)
     if known is None:
+        key = current_state().links.by_key(token)
+        if key is not None:
+            return Caller(Actor(None, passes=(pass_of(key),)))
+        current_state().links.note_guess(request.remote_addr or "")
         why = "the token was revoked, has ended, or is none of this server's"
         raise NotAuthenticated("use the token", why, "Log in again")
     return Caller(Actor(known.name, scope=known.scope), known)
@@ -115,6 +120,12 @@ def _cookie() -> str | None:
     """What our cookie holds; of two of its name one was planted, and it is not known which."""
     values = request.cookies.getlist(cookie_name())
     return values[0] if len(values) == 1 else None
+
+
+def _passes() -> tuple[Pass, ...]:
+    """What the browser holds, where the request is for a document."""
+    is_for_one = "docid" in (request.view_args or {}) or "docid" in request.args
+    return followed() if is_for_one and not _is_foreign() else ()
 
 
 def _is_foreign() -> bool:

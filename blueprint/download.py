@@ -17,6 +17,7 @@ from bokeh_server.blocking import run_sized
 from bokeh_server.blueprint.access import readable
 from bokeh_server.blueprint.assets import BUNDLES
 from bokeh_server.blueprint.bodies import choice_argument
+from bokeh_server.blueprint.events import note_open
 from bokeh_server.blueprint.pages import shown_title, target_of
 from bokeh_server.blueprint.revisions import asked, asked_revision
 from bokeh_server.blueprint.state import current_state
@@ -81,9 +82,10 @@ def add_routes(blueprint: Blueprint) -> None:
 
 
 def _download(docid: str) -> Response:
-    identity = readable(docid)
+    identity = readable(docid, asked_revision())
     kind = choice_argument("format", ("html", "json"))
     document = asked(docid)
+    note_open(docid)
     seq, content = _content(document, request.args.get("modelid") or None)
     title = shown_title(document.page_title(), identity.title)
     if kind == "html":

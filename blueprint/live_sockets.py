@@ -8,18 +8,19 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
 from bokeh_server.blocking import run_sized
-from bokeh_server.blueprint.access import current_actor, readable, still_writable, writable
-from bokeh_server.blueprint.bearers import asker, demand, still, ticket_for
+from bokeh_server.blueprint.access import current_actor, readable, user_name, writable
+from bokeh_server.blueprint.bearers import asker, ticket_for
 from bokeh_server.blueprint.bodies import fingerprint_of
-from bokeh_server.blueprint.callers import current_caller
 from bokeh_server.blueprint.embedders import demand_embedder
+from bokeh_server.blueprint.events import expect_changes, note_open
 from bokeh_server.blueprint.feed import FeedHandler
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.presence import PresenceHandler
 from bokeh_server.blueprint.sock import Sock, Upgrade
+from bokeh_server.blueprint.standing import checker, follow_actor, present_standing
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BadRequest, NotAuthenticated, OriginRefused
-from bokeh_server.permissions import Action, Actor
+from bokeh_server.permissions import Action
 from bokeh_server.protocol.packing import unpack
 from bokeh_server.protocol.patches import parse_patch
 from bokeh_server.sockets.bokeh_handler import BokehHandler
@@ -49,21 +50,28 @@ def add_routes(blueprint: Blueprint) -> None:
 def _document(upgrade: Upgrade, docid: str) -> Response:
     ticket = _ticket(upgrade, docid)
     _check_origin(upgrade, ticket.kind if ticket else None)
-    actor = asker(ticket)
-    right = _right(upgrade, docid, ticket, actor)
+    standing = asker(docid, ticket)
+    right = _right(upgrade, ticket)
+    checker(standing, Action.READ if right == "read" else Action.WRITE)()
     _check_embedder(upgrade, docid, ticket)
     document = current_state().engine.open(docid)
+    rechecks = current_state().rechecks
     options = request.args
     origin = _origin_id(options.get("origin"))
-    check = still(docid, ticket)
+    check = checker(standing, Action.WRITE)
+    note_open(docid, standing.actor)
+    if right == "write":
+        expect_changes(docid, standing.actor)
 
     def make_handler(connection: Connection) -> BokehHandler:
+        rechecks.join(standing, connection)
         return BokehHandler(
             connection,
             document,
             right=right,
             check=check,
-            actor=actor.name or "",
+            leave=lambda: rechecks.leave(standing, connection),
+            actor=standing.actor.signature,
             origin=origin,
             script=options.get("script") == "1",
             inline=options.get("repull") == "1",
@@ -80,10 +88,10 @@ def _changes(upgrade: Upgrade, docid: str) -> Response:
         raise NotAuthenticated("store changes", "this connection is for scripts")
     writable(docid)
     document = current_state().engine.open(docid)
-    actor = current_actor().name or ""
+    actor = user_name()
     origin, path = _origin_id(request.args.get("origin")), request.path
 
-    check = still_writable(docid)
+    check = checker(present_standing(docid), Action.WRITE)
 
     def append(body: bytes, key: str) -> dict[str, object]:
         check()
@@ -121,8 +129,8 @@ def _check_embedder(upgrade: Upgrade, docid: str, ticket: Ticket | None) -> None
         demand_embedder(identity, upgrade.handshake.origin)
 
 
-def _right(upgrade: Upgrade, docid: str, ticket: Ticket | None, actor: Actor) -> Right:
-    """What the connection may do: as the ticket says, and never more than its document allows.
+def _right(upgrade: Upgrade, ticket: Ticket | None) -> Right:
+    """What the connection is to do.
 
     A script has no page that could have given it a ticket; a browser always has one.
     """
@@ -130,9 +138,7 @@ def _right(upgrade: Upgrade, docid: str, ticket: Ticket | None, actor: Actor) ->
         raise NotAuthenticated(
             "open a live connection", "the request has no ticket", "Load the page again"
         )
-    right: Right = "write" if ticket is None else ticket.right
-    demand(docid, actor, Action.READ if right == "read" else Action.WRITE)
-    return right
+    return "write" if ticket is None else ticket.right
 
 
 def _origin_id(value: str | None) -> str | None:
@@ -151,12 +157,7 @@ def _viewers(upgrade: Upgrade, docid: str) -> Response:
     """Tell the bar of a page who is watching; with its login, so that no frame can ask."""
     _check_origin(upgrade, None)
     readable(docid)
-    presence, caller = current_state().presence, current_caller()
-    is_good = caller.is_good
-
-    def find_actor() -> Actor:
-        return caller.actor if is_good() else Actor(None)
-
+    presence, find_actor = current_state().presence, follow_actor(present_standing(docid))
     return upgrade.adopt(
         lambda connection: PresenceHandler(connection, presence, docid, find_actor)
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
@@ -11,10 +10,11 @@ import orjson
 from flask import Blueprint, Response, current_app, jsonify, redirect, request
 from markupsafe import Markup
 
-from bokeh_server.blueprint.access import current_actor, readable
+from bokeh_server.blueprint.access import current_actor, may_read_all, readable
 from bokeh_server.blueprint.api_documents import list_documents, shared_documents
 from bokeh_server.blueprint.bars import bar_config, bar_of
 from bokeh_server.blueprint.callers import shown_user
+from bokeh_server.blueprint.events import note_open
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.frames import (
     frame_ancestors,
@@ -133,8 +133,12 @@ def target_of(document: Still, key: str | None) -> dict[str, Any]:
 
 def _once(revision: Revision, key: str) -> str:
     """What stood once where a model stands now, if the model itself was not there."""
-    with suppress(UnknownModel):
+    try:
         return revision.resolve(key)
+    except UnknownModel:
+        identity = current_state().engine.identity(revision.docid)
+        if identity is None or not may_read_all(identity):
+            raise
     today = current_state().engine.open(revision.docid)
     found = revision.standing_at(today.place(today.resolve(key)))
     if found is None:
@@ -189,8 +193,9 @@ def _show_model(docid: str, modelid: str) -> Response:
 
 
 def _show(docid: str, key: str | None) -> Response:
-    identity = readable(docid)
+    identity = readable(docid, asked_revision())
     document = asked(docid)
+    note_open(docid)
     if current_state().settings.multi_user:
         holder = _Holder("shell.js", frame=frame_url(docid, key), embedded=is_embedded())
         page = _document_page(identity, document, key, holder)
@@ -210,7 +215,7 @@ class _Holder:
 
 
 def _document_page(identity: Identity, document: Still, key: str | None, holder: _Holder) -> str:
-    target = target_of(document, key)
+    target, alone = target_of(document, key), not may_read_all(identity)
     return render(
         "plot.html",
         title=shown_title(document.page_title(), identity.title),
@@ -218,8 +223,9 @@ def _document_page(identity: Identity, document: Still, key: str | None, holder:
         kind=_kind(key),
         whole=_query(asked_revision()).rstrip("?"),
         public=is_public(),
+        alone=alone,
         writes=writes(identity),
-        revision=_banner(document) if is_revision(document) else None,
+        revision=_banner(document, alone) if is_revision(document) else None,
         holder=holder,
         modules=_MODULES[holder.script],
         bar=bar_of(identity),
@@ -271,15 +277,23 @@ def _shell() -> dict[str, str]:
     return {"shell": asked_shell()} if is_usercontent() else {}
 
 
-def _banner(revision: Revision) -> dict[str, Any]:
-    """What the page of a revision says about it, and where its neighbours are."""
+def _banner(revision: Revision, alone: bool) -> dict[str, Any]:
+    """What the page of a revision says about it, and where its neighbours are.
+
+    :param alone: whoever looks may see no other.
+    """
+    about = {
+        "seq": revision.seq,
+        "actor": revision.actor,
+        "at": revision.at.isoformat(timespec="seconds") if revision.at else None,
+    }
+    if alone:
+        return about
     span = current_state().engine.span(revision.docid)
     earlier, later = revision.seq - 1, revision.seq + 1
     return {
-        "seq": revision.seq,
+        **about,
         "head": span.head,
-        "actor": revision.actor,
-        "at": revision.at.isoformat(timespec="seconds") if revision.at else None,
         "previous": _query(earlier) if earlier >= span.oldest else None,
         "next": _query(later) if later <= span.head else None,
         "live": _query(None),
@@ -321,7 +335,7 @@ def _server_config(docid: str) -> dict[str, Any]:
 
 def _ticket(docid: str) -> Response:
     """A fresh ticket, for a page that has been open for long."""
-    identity = readable(docid)
+    identity = readable(docid, asked_revision())
     check_own_name()
     return jsonify(ticket=make_ticket(identity, asked_kind()))
 

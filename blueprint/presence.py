@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from bokeh_server.documents import Engine, Identity
     from bokeh_server.sockets import Connection
 
-__all__ = ["Presence", "PresenceHandler", "look", "rights_of"]
+__all__ = ["Presence", "PresenceHandler", "rights_of"]
 
 #: seconds between two looks at the same documents.
 INTERVAL = 1.0
@@ -29,6 +29,8 @@ INTERVAL = 1.0
 RECHECK = 3.0
 #: most names that are told; the others are counted.
 MOST_NAMES = 100
+#: how somebody is called who holds a link and is not logged in; then comes its id.
+_LINK = "link "
 #: there is no use in connecting again.
 OVER = 4004
 
@@ -41,44 +43,17 @@ def rights_of(identity: Identity, actor: Actor) -> list[str]:
     return [action.value for action in Action if decide(actor, action, resource)]
 
 
-def look(identity: Identity, actor: Actor, engine: Engine) -> dict[str, Any]:
-    """What the bar shows of a document to somebody who may look at it.
-
-    Several tabs of one person are one of ``count``. Only who may change the document learns names.
-    """
-    rights = rights_of(identity, actor)
-    viewers = _viewers(engine.people(identity.docid), actor)
-    if Action.WRITE.value not in rights:
-        viewers = {"count": viewers["count"]}
-    return {
-        **viewers,
-        "rights": rights,
-        "published": identity.published,
-        "title": identity.title,
-    }
-
-
-def _viewers(names: Iterable[str | None], actor: Actor) -> dict[str, Any]:
-    """On a server for one everybody goes by one name, which tells nobody from the others."""
-    tabs = Counter(None if actor.single_user else name for name in names)
-    others = tabs.pop(None, 0)
-    people = [{"name": name, "tabs": tabs[name]} for name in sorted(filter(None, tabs))]
-    more = len(people[MOST_NAMES:])
-    return {
-        "count": len(people) + others,
-        "people": people[:MOST_NAMES],
-        "others": others + more,
-    }
-
-
 class Presence:
     """Tells open pages when something of that changes, each at most once a second.
 
     A thread runs while somebody follows.
+
+    :param link_title: tells the title of the link of an id.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self.engine = engine
+    def __init__(self, engine: Engine, link_title: Callable[[str], str]) -> None:
+        self._engine = engine
+        self._link_title = link_title
         self._changed = threading.Condition()
         self._dirty: set[str] = set()
         self._followers: dict[str, set[PresenceHandler]] = {}
@@ -86,6 +61,43 @@ class Presence:
         self._failing = False
         self._closed = False
         self._unwatch = engine.watch(self._heard)
+
+    def look(self, identity: Identity, actor: Actor) -> dict[str, Any]:
+        """What the bar shows of a document to somebody who may look at it.
+
+        Several tabs of one person are one of ``count``. Only who may change the document learns
+        names. On a server for one everybody goes by one name, which tells nobody from the others.
+        """
+        rights = rights_of(identity, actor)
+        names = self._engine.people(identity.docid)
+        viewers = self._viewers([None] * len(names) if actor.single_user else names)
+        if Action.WRITE.value not in rights:
+            viewers = {"count": viewers["count"]}
+        return {
+            **viewers,
+            "rights": rights,
+            "published": identity.published,
+            "title": identity.title,
+        }
+
+    def _viewers(self, names: Iterable[str | None]) -> dict[str, Any]:
+        tabs = Counter(names)
+        others = tabs.pop(None, 0)
+        # no account has a name with a space in it
+        held = [name for name in sorted(filter(None, tabs)) if name.startswith(_LINK)]
+        people = [name for name in sorted(filter(None, tabs)) if not name.startswith(_LINK)]
+        links = [
+            {"title": self._link_title(name.removeprefix(_LINK)), "count": tabs[name]}
+            for name in held[:MOST_NAMES]
+        ]
+        return {
+            "count": len(people) + others + sum(tabs[name] for name in held),
+            "people": [{"name": name, "tabs": tabs[name]} for name in people[:MOST_NAMES]],
+            "links": links,
+            "others": others
+            + len(people[MOST_NAMES:])
+            + sum(tabs[name] for name in held[MOST_NAMES:]),
+        }
 
     def add(self, follower: PresenceHandler) -> None:
         """Tell ``follower`` how things are now, and then what changes."""
@@ -160,7 +172,7 @@ class Presence:
         return now + RECHECK if now >= due else due
 
     def _tell(self, docid: str) -> None:
-        identity = self.engine.identity(docid)
+        identity = self._engine.identity(docid)
         with self._changed:
             followers = list(self._followers.get(docid, ()))
         texts: dict[Actor, bytes | None] = {}
@@ -174,7 +186,7 @@ class Presence:
         """What somebody is told; nothing when they may no longer look."""
         if identity is None or not decide(actor, Action.READ, resource_of(identity)):
             return None
-        return orjson.dumps(look(identity, actor, self.engine))
+        return orjson.dumps(self.look(identity, actor))
 
 
 class PresenceHandler:

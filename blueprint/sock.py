@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
     from bokeh_server.sockets.connection import MakeHandler
+    from bokeh_server.sockets.takeover import Transport
+
+    HandOver = Callable[[SocketLoop, Transport, bytes, bytes], object]
 
 __all__ = ["Sock", "Upgrade"]
 
@@ -89,6 +92,18 @@ class Upgrade:
         :param subprotocol: one of those that were offered; left out when it was not.
         :raises ServerFault: this WSGI server does not let go of its sockets, or is stopping.
         """
+
+        def take(loop: SocketLoop, transport: Transport, initial: bytes, answer: bytes) -> None:
+            loop.adopt(transport, make_handler, initial=initial, answer=answer)
+
+        return self.hand_over(take, subprotocol=subprotocol)
+
+    def hand_over(self, take: HandOver, *, subprotocol: str | None = None) -> flask.Response:
+        """As :meth:`adopt`, with somebody else who takes the socket.
+
+        :param take: called with this process's loop, the socket, what has been read of it already,
+            and the 101 that is to be sent first; closes the socket if it cannot take it.
+        """
         leaving = find_socket(flask.request.environ)
         if leaving is None:
             raise ServerFault(
@@ -100,7 +115,7 @@ class Upgrade:
         loop.check_open()
         if subprotocol not in self.handshake.subprotocols:
             subprotocol = None
-        return _UpgradeResponse(_Plan(self.handshake, leaving, loop, make_handler, subprotocol))
+        return _UpgradeResponse(_Plan(self.handshake, leaving, loop, take, subprotocol))
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +123,7 @@ class _Plan:
     handshake: Handshake
     leaving: Leaving
     loop: SocketLoop
-    make_handler: MakeHandler
+    take: HandOver
     subprotocol: str | None
 
     def carry_out(self, headers: Iterable[tuple[str, str]]) -> None:
@@ -116,7 +131,7 @@ class _Plan:
         # the peer may have gone meanwhile, or the loop been closed; nobody is left to hear of it
         with contextlib.suppress(OSError, ServerFault):
             transport, initial = self.leaving.take()
-            self.loop.adopt(transport, self.make_handler, initial=initial, answer=answer)
+            self.take(self.loop, transport, initial, answer)
 
 
 class _UpgradeResponse(flask.Response):

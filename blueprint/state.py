@@ -19,13 +19,15 @@ from bokeh_server.errors import ServerFault
 if TYPE_CHECKING:
     from bokeh.application.application import Application
 
-    from bokeh_server.accounts import Accounts, Registration
-    from bokeh_server.apps import AppHost
+    from bokeh_server.accounts import Accounts, Links, Registration
+    from bokeh_server.apps import Backend
     from bokeh_server.blueprint.assets import Assets
     from bokeh_server.blueprint.feed import Feed
     from bokeh_server.blueprint.presence import Presence
+    from bokeh_server.blueprint.rechecks import Rechecks
     from bokeh_server.config import Settings
     from bokeh_server.documents import Engine
+    from bokeh_server.documents.noting import Noter
     from bokeh_server.sockets import SocketLoop
     from bokeh_server.storage import Store
 
@@ -37,7 +39,16 @@ EXTENSION = "bokeh_server"
 T = TypeVar("T")
 
 #: parts in the order in which they are closed: who sends before who stores.
-_CLOSING_ORDER = ("feed", "presence", "sockets", "applications", "engine", "store")
+_CLOSING_ORDER = (
+    "feed",
+    "presence",
+    "rechecks",
+    "sockets",
+    "applications",
+    "engine",
+    "noter",
+    "store",
+)
 
 
 class State:
@@ -81,9 +92,19 @@ class State:
         return self._part("engine", self._start_engine)
 
     @property
+    def noter(self) -> Noter:
+        """What is noted once in a while."""
+        return self._part("noter", self._make_noter)
+
+    @property
     def accounts(self) -> Accounts:
         """Who people are, where there are accounts."""
         return self._part("accounts", self._open_accounts)
+
+    @property
+    def links(self) -> Links:
+        """Share links and document keys."""
+        return self._part("links", self._open_links)
 
     @property
     def schema(self) -> BokehSchema:
@@ -101,8 +122,13 @@ class State:
         return self._part("feed", self._start_feed)
 
     @property
-    def applications(self) -> AppHost:
-        """The applications that run here."""
+    def rechecks(self) -> Rechecks:
+        """What closes the sockets of those who may look no more."""
+        return self._part("rechecks", self._start_rechecks)
+
+    @property
+    def applications(self) -> Backend:
+        """The applications."""
         return self._part("applications", self._make_applications)
 
     @property
@@ -147,9 +173,18 @@ class State:
             patch_bytes=self.settings.max_body_size,
             keep_changes=self.settings.keep_changes,
             keep_time=timedelta(days=self.settings.keep_days),
+            keep_events=timedelta(days=self.settings.keep_events_days),
         )
         sharing = self.settings.multi_user
-        return Engine(self.store, limits=limits, schema=self.schema, sharing=sharing)
+        authored = self.noter.changed if sharing else None
+        return Engine(
+            self.store, limits=limits, schema=self.schema, sharing=sharing, authored=authored
+        )
+
+    def _make_noter(self) -> Noter:
+        from bokeh_server.documents.noting import Noter
+
+        return Noter(self.store.events, self.store.documents)
 
     def _open_accounts(self) -> Accounts:
         from bokeh_server.accounts import Accounts, Policy
@@ -159,6 +194,11 @@ class State:
         return Accounts(
             self.store, Policy(registration, login_time=timedelta(days=settings.login_days))
         )
+
+    def _open_links(self) -> Links:
+        from bokeh_server.accounts import Links
+
+        return Links(self.store)
 
     def _start_sockets(self) -> SocketLoop:
         from bokeh_server.sockets import Limits, SocketLoop
@@ -177,16 +217,25 @@ class State:
 
         return Feed(self.engine)
 
-    def _make_applications(self) -> AppHost:
+    def _start_rechecks(self) -> Rechecks:
+        from bokeh_server.blueprint.rechecks import Rechecks
+
+        return Rechecks(self.engine, self.store)
+
+    def _make_applications(self) -> Backend:
         from bokeh_server.apps import AppHost
         from bokeh_server.blueprint.app_options import host_options
 
         return AppHost(self.added, host_options(self.settings, self.secret))
 
+    def _link_title(self, link_id: str) -> str:
+        link = self.links.get(link_id)
+        return link.title if link else ""
+
     def _start_presence(self) -> Presence:
         from bokeh_server.blueprint.presence import Presence
 
-        return Presence(self.engine)
+        return Presence(self.engine, self._link_title)
 
     def _find_assets(self) -> Assets:
         from bokeh_server.blueprint.assets import Assets

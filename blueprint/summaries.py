@@ -20,7 +20,7 @@ def summary(
     record: DocumentRecord, actor: Actor, engine: Engine, roles: Mapping[str, str] = NO_ROLES
 ) -> dict[str, Any]:
     """A document as JSON values, as ``actor`` sees it."""
-    resource = Resource(record.owner, record.published, roles)
+    resource = Resource(record.owner, record.published, roles, record.docid)
     return {
         "docid": record.docid,
         "title": record.title,

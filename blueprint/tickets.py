@@ -62,5 +62,6 @@ def make_ticket(identity: Identity, kind: Kind) -> str:
     if kind == "frame":
         who = current_caller()
         login = who.known.digest.hex() if who.known and who.known.by == "login" else None
-        return mint_ticket(secret, docid, right, kind, FRAME_LIFETIME, who.actor.name, login)
+        held = tuple(each.id for each in who.actor.passes if each.docid == docid)
+        return mint_ticket(secret, docid, right, kind, FRAME_LIFETIME, who.actor.name, login, held)
     return mint_ticket(secret, docid, right, kind, LIFETIME)

@@ -173,6 +173,9 @@ class Settings(AppSettings):
     keep_days: float = declare(
         parsers.days, 7.0, "Days for which changes are kept; more if they are among the last"
     )
+    keep_events_days: float = declare(
+        parsers.days, 365.0, "Days for which it is kept what people did, with --multi-user"
+    )
     secret_key: str = declare(
         parsers.text,
         "",

@@ -9,7 +9,9 @@ from __future__ import annotations
 from bokeh_server.storage.changes import ChangeStore
 from bokeh_server.storage.credentials import CredentialStore, LoginRecord, NewToken, TokenRecord
 from bokeh_server.storage.documents import DocumentStore
+from bokeh_server.storage.events import ACTIONS, EventRecord, EventStore, NewEvent
 from bokeh_server.storage.grants import GrantRecord, GrantStore
+from bokeh_server.storage.links import LinkRecord, LinkStore, NewLink
 from bokeh_server.storage.records import (
     ChangeRecord,
     Clash,
@@ -27,6 +29,7 @@ from bokeh_server.storage.store import Store
 from bokeh_server.storage.users import ADMIN, UserRecord, UserStore
 
 __all__ = [
+    "ACTIONS",
     "ADMIN",
     "ChangeRecord",
     "ChangeStore",
@@ -34,11 +37,17 @@ __all__ = [
     "CredentialStore",
     "DocumentRecord",
     "DocumentStore",
+    "EventRecord",
+    "EventStore",
     "Gone",
     "GrantRecord",
     "GrantStore",
+    "LinkRecord",
+    "LinkStore",
     "LoginRecord",
     "NewChange",
+    "NewEvent",
+    "NewLink",
     "NewToken",
     "Outcome",
     "Repeated",

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bokeh_server.errors import StorageUnavailable
 from bokeh_server.storage.database import Database
+from bokeh_server.storage.links import oldest_pinned
 from bokeh_server.storage.records import (
     ChangeRecord,
     Clash,
@@ -161,18 +162,23 @@ class ChangeStore:
         """Delete the oldest changes, those numbered at most ``up_to``.
 
         At most ``limit`` go in one transaction, so that it may be stopped at any moment.
-        A change that the oldest snapshot does not hold is never deleted.
+        A change that the oldest snapshot does not hold is never deleted, nor one that it takes to
+        open a revision that a link shows.
 
         :returns: how many were deleted; fewer than ``limit`` when none is left.
         """
         held = select(func.min(Snapshot.seq)).where(Snapshot.docid == docid).scalar_subquery()
+        pinned = oldest_pinned(docid).scalar_subquery()
+        lock = select(Document.id).where(Document.id == docid).with_for_update(read=True)
         oldest = (
             select(_changes.c.seq)
             .where(_changes.c.docid == docid, _changes.c.seq <= up_to, _changes.c.seq <= held)
+            .where(_changes.c.seq <= func.coalesce(pinned, up_to))
             .order_by(_changes.c.seq)
             .limit(limit)
         )
         with self._database.write(f"compact document {docid}") as connection:
+            connection.execute(lock)
             gone = delete(Change).where(Change.docid == docid, Change.seq.in_(oldest))
             return connection.execute(gone).rowcount
 

@@ -5,18 +5,20 @@ Only digests are kept, so that who reads the database cannot log in.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, insert, or_, select, update
 
 from bokeh_server.errors import NotFound
+from bokeh_server.storage.batches import batched
 from bokeh_server.storage.database import Database
+from bokeh_server.storage.events import NewEvent, add_event
 from bokeh_server.storage.tables import Invitation, Login, Token, User
 from bokeh_server.storage.types import utc_now
-from bokeh_server.storage.users import UserRecord
+from bokeh_server.storage.users import UserRecord, unknown_user
 
 __all__ = ["CredentialStore", "LoginRecord", "NewToken", "TokenRecord", "is_due"]
 
@@ -76,10 +78,18 @@ class CredentialStore:
 
     # --- logins --------------------------------------------------------------------------
 
-    def log_in(self, user: UserRecord, digest: bytes, agent: str, expires: datetime) -> bool:
+    def log_in(
+        self,
+        user: UserRecord,
+        digest: bytes,
+        agent: str,
+        expires: datetime,
+        event: NewEvent | None = None,
+    ) -> bool:
         """Keep a login; those of the same user that have ended are dropped.
 
         :param user: as they were when their password was checked.
+        :param event: is kept in the same transaction, here and below.
         :returns: whether they may: not with a password that was changed meanwhile.
         """
         now = utc_now()
@@ -93,6 +103,7 @@ class CredentialStore:
             ended = delete(Login).where(Login.user_id == user.id, Login.expires <= now)
             connection.execute(ended)
             connection.execute(insert(Login).values(**row, created=now, used=now))
+            add_event(connection, event)
         return True
 
     def login(self, digest: bytes) -> LoginRecord | None:
@@ -114,12 +125,15 @@ class CredentialStore:
         with self._database.write("log out") as connection:
             connection.execute(delete(Login).where(Login.digest == digest))
 
-    def log_out_everywhere(self, name: str, *, keep: bytes | None = None) -> int:
+    def log_out_everywhere(
+        self, name: str, *, keep: bytes | None = None, event: NewEvent | None = None
+    ) -> int:
         """End all logins of somebody but one; how many that were."""
         query = delete(Login).where(Login.user_id.in_(_id_of(name)))
         if keep is not None:
             query = query.where(Login.digest != keep)
         with self._database.write("log out everywhere") as connection:
+            add_event(connection, event)
             return connection.execute(query).rowcount
 
     def note_login(self, record: LoginRecord, expires: datetime) -> None:
@@ -130,11 +144,19 @@ class CredentialStore:
 
     # --- tokens --------------------------------------------------------------------------
 
-    def add_token(self, user_id: int, token: NewToken) -> None:
-        """Keep a token."""
+    def add_token(self, user: UserRecord, token: NewToken, event: NewEvent | None = None) -> None:
+        """Keep a token.
+
+        :raises NotFound: they were deleted meanwhile.
+        """
         row = {name: getattr(token, name) for name in NewToken.__slots__}
+        # By the name as well: SQLite gives the number of somebody deleted to the next.
+        same = select(User.id).where(User.id == user.id, User.name == user.name)
         with self._database.write("make a token") as connection:
-            connection.execute(insert(Token).values(**row, user_id=user_id, created=utc_now()))
+            if connection.scalar(same.with_for_update(read=True)) is None:
+                raise unknown_user(user.name)
+            connection.execute(insert(Token).values(**row, user_id=user.id, created=utc_now()))
+            add_event(connection, event)
 
     def token(self, digest: bytes) -> TokenRecord | None:
         """The token of this digest, while it is good."""
@@ -152,7 +174,9 @@ class CredentialStore:
         with self._database.read("list tokens") as connection:
             return [TokenRecord(*row) for row in connection.execute(query)]
 
-    def revoke_token(self, token_id: str, name: str | None = None) -> TokenRecord:
+    def revoke_token(
+        self, token_id: str, name: str | None = None, event: NewEvent | None = None
+    ) -> TokenRecord:
         """Let a token be no good any more.
 
         :param name: only if it is this user's.
@@ -167,6 +191,9 @@ class CredentialStore:
                 why = "there is no token of this id"
                 raise NotFound(f"revoke the token {token_id[:40]!r}", why, "List the tokens")
             connection.execute(delete(Token).where(Token.id == token_id))
+            if event is not None:
+                detail = f"{row[0]} {row[2]}"
+                add_event(connection, replace(event, owner=row[1], detail=detail))
         return TokenRecord(*row)
 
     def note_token(self, record: TokenRecord) -> None:
@@ -174,6 +201,21 @@ class CredentialStore:
         query = update(Token).where(Token.id == record.id)
         with self._database.write("note a token") as connection:
             connection.execute(query.values(used=utc_now()))
+
+    # --- both ----------------------------------------------------------------------------
+
+    def good(self, digests: Collection[bytes]) -> set[bytes]:
+        """Those of these digests that are of logins and tokens which are good."""
+        now = utc_now()
+        found: set[bytes] = set()
+        ends = or_(Token.expires.is_(None), Token.expires > now)
+        login = select(Login.digest).join(User).where(Login.expires > now, _ENABLED)
+        token = select(Token.digest).join(User).where(ends, _ENABLED)
+        with self._database.read("look up logins and tokens") as connection:
+            for some in batched(digests):
+                found.update(connection.scalars(login.where(Login.digest.in_(some))))
+                found.update(connection.scalars(token.where(Token.digest.in_(some))))
+        return found
 
     # --- invitations ---------------------------------------------------------------------
 
@@ -186,9 +228,12 @@ class CredentialStore:
             connection.execute(insert(Invitation).values(**row))
 
 
-def is_due(used: datetime | None) -> bool:
-    """Whether it is to be noted again that something is in use."""
-    return used is None or utc_now() - used >= EXACTLY
+def is_due(used: datetime | None, within: timedelta = EXACTLY) -> bool:
+    """Whether it is to be noted again that something is in use.
+
+    :param within: how exactly that is to be known; never less exactly than :data:`EXACTLY`.
+    """
+    return used is None or utc_now() - used >= min(within, EXACTLY)
 
 
 #: SQL: nobody has disabled the user.

@@ -6,6 +6,7 @@ import re
 import secrets
 import unicodedata
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bokeh_server.errors import BadRequest, Conflict, TitleTaken, UnknownDocument
 from bokeh_server.storage.database import Database
+from bokeh_server.storage.events import NewEvent, add_event
 from bokeh_server.storage.records import DocumentRecord
 from bokeh_server.storage.tables import Document, Grant, User
 from bokeh_server.storage.types import utc_now
@@ -89,10 +91,17 @@ class DocumentStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, owner: str, title: str, docid: str | None = None) -> DocumentRecord:
+    def create(
+        self,
+        owner: str,
+        title: str,
+        docid: str | None = None,
+        event: NewEvent | None = None,
+    ) -> DocumentRecord:
         """Make an empty document; the owner is made when new.
 
         :param docid: the id it shall have, as when a document is imported; ``None`` for a new one.
+        :param event: is kept in the same transaction, here and below.
         :raises TitleTaken: the owner has a document of this title.
         :raises Conflict: there is a document of this id.
         :raises BadRequest: the title or id cannot be used.
@@ -106,6 +115,8 @@ class DocumentStore:
                 _insert(connection, docid, _owner_id(connection, owner), title)
             except IntegrityError as error:
                 raise _why_not(error, docid, title) from error
+            if event is not None:
+                add_event(connection, replace(event, docid=docid, owner=owner, title=title))
             return _require(connection, docid)
 
     def find(self, owner: str, title: str) -> DocumentRecord | None:
@@ -153,7 +164,7 @@ class DocumentStore:
                 found.update((row[0], (row[1], row[2])) for row in rows)
         return found
 
-    def delete(self, docid: str) -> None:
+    def delete(self, docid: str, event: NewEvent | None = None) -> None:
         """Delete a document, its changes and its snapshots for good.
 
         :raises UnknownDocument: there is no such document.
@@ -163,9 +174,10 @@ class DocumentStore:
         with self._database.write(f"delete document {docid}") as connection:
             if not connection.execute(delete(Document).where(Document.id == docid)).rowcount:
                 raise unknown_document(docid)
+            add_event(connection, event)
         self._database.cut_log()
 
-    def give(self, docid: str, owner: str) -> DocumentRecord:
+    def give(self, docid: str, owner: str, event: NewEvent | None = None) -> DocumentRecord:
         """Make somebody else the owner; the rights of others stay as they are.
 
         :raises UnknownDocument: there is no such document.
@@ -184,23 +196,28 @@ class DocumentStore:
                 raise _why_not(error, docid, title) from error
             gone = delete(Grant).where(Grant.docid == docid, Grant.user_id == owner_id)
             connection.execute(gone)
+            add_event(connection, event)
             return record
 
-    def publish(self, docid: str, published: bool) -> DocumentRecord:
+    def publish(self, docid: str, published: bool, event: NewEvent | None = None) -> DocumentRecord:
         """Let everybody read a document, or no longer.
 
         :raises UnknownDocument: there is no such document.
         """
         with self._database.write(f"publish document {docid}") as connection:
-            return _set(connection, docid, published=published)
+            record = _set(connection, docid, published=published)
+            add_event(connection, event)
+            return record
 
-    def embed(self, docid: str, sites: str | None) -> DocumentRecord:
+    def embed(self, docid: str, sites: str | None, event: NewEvent | None = None) -> DocumentRecord:
         """Let pages of these sites alone embed a document; ``None``: of every site.
 
         :raises UnknownDocument: there is no such document.
         """
         with self._database.write(f"choose the sites of document {docid}") as connection:
-            return _set(connection, docid, sites=sites)
+            record = _set(connection, docid, sites=sites)
+            add_event(connection, event)
+            return record
 
 
 def _insert(connection: Connection, docid: str, owner_id: int, title: str) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import delete, insert, select, update
 
 from bokeh_server.storage.database import Database
 from bokeh_server.storage.documents import records, unknown_document
+from bokeh_server.storage.events import NewEvent, add_event
 from bokeh_server.storage.records import DocumentRecord
 from bokeh_server.storage.tables import Document, Grant, User
 from bokeh_server.storage.types import utc_now
@@ -36,8 +37,10 @@ class GrantStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def give(self, docid: str, name: str, role: str) -> None:
+    def give(self, docid: str, name: str, role: str, event: NewEvent | None = None) -> None:
         """Give somebody a right, in the place of what they had.
+
+        :param event: is kept in the same transaction.
 
         :raises NotFound: there is nobody of this name.
         :raises UnknownDocument: there is no such document.
@@ -54,13 +57,16 @@ class GrantStore:
             if not changed.rowcount:
                 row = {"docid": docid, "user_id": user_id, "role": role, "created": utc_now()}
                 connection.execute(insert(Grant).values(**row))
+            add_event(connection, event)
 
-    def take(self, docid: str, name: str) -> bool:
+    def take(self, docid: str, name: str, event: NewEvent | None = None) -> bool:
         """Take a right back; whether there was one."""
         ids = select(User.id).where(User.name == name)
         query = delete(Grant).where(Grant.docid == docid, Grant.user_id.in_(ids))
         with self._database.write("share a document") as connection:
-            return connection.execute(query).rowcount == 1
+            had = connection.execute(query).rowcount == 1
+            add_event(connection, event if had else None)
+        return had
 
     def of(self, docid: str) -> list[GrantRecord]:
         """The rights in a document, by name."""

@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
 from bokeh_server.storage.database import Database
+from bokeh_server.storage.links import oldest_pinned
 from bokeh_server.storage.records import Snapshot as SnapshotRecord
 from bokeh_server.storage.tables import OPEN, Blob, Change, Document, Part, Snapshot
 
@@ -132,7 +133,7 @@ class SnapshotStore:
         """Drop the snapshots that are too old to be opened.
 
         The newest that holds no change after ``up_to``, nor one made at ``before`` or later,
-        is kept, and those after it.
+        is kept, and those after it; with it what it takes to open any revision that a link shows.
 
         :returns: the number of the oldest that is kept, up to which changes may be forgotten;
             0 when none may.
@@ -144,9 +145,14 @@ class SnapshotStore:
             .order_by(Snapshot.seq)
             .limit(1)
         )
+        # Nobody makes a link meanwhile, who would find a revision that is about to go.
+        lock = select(Document.id).where(Document.id == docid).with_for_update(read=True)
         with self._database.write(f"compact document {docid}") as connection:
+            connection.execute(lock)
             first_young = connection.execute(young).scalar_one_or_none()
+            pinned = connection.execute(oldest_pinned(docid)).scalar_one()
             last = up_to if first_young is None else min(up_to, first_young - 1)
+            last = last if pinned is None else min(last, pinned)
             newest = select(func.max(Snapshot.seq)).where(
                 Snapshot.docid == docid, Snapshot.seq <= last
             )

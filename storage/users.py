@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bokeh_server.errors import Conflict, Forbidden, NotFound
 from bokeh_server.storage.database import Database
+from bokeh_server.storage.events import NewEvent, add_event, disown
 from bokeh_server.storage.tables import Invitation, Login, User
 from bokeh_server.storage.types import utc_now
 
@@ -56,12 +57,14 @@ class UserStore:
         rank: str | None = None,
         *,
         invitation: bytes | None = None,
+        event: NewEvent | None = None,
     ) -> UserRecord:
         """Add somebody.
 
         :param password: its hash.
         :param invitation: the digest of one that is used up by it. Of two at once one is let in,
             and whoever is refused for another reason may use it again.
+        :param event: is kept in the same transaction, here and below.
         :raises Conflict: there is somebody of this name.
         :raises Forbidden: the invitation is not good.
         """
@@ -75,6 +78,7 @@ class UserStore:
                 raise Conflict(
                     f"add the user {name!r}", "the name is taken", "Choose another name"
                 ) from error
+            add_event(connection, event)
             return _record(connection.execute(_users().where(User.name == name)).one())
 
     def get(self, name: str) -> UserRecord | None:
@@ -90,7 +94,14 @@ class UserStore:
         with self._database.read("list the users") as connection:
             return [_record(row) for row in connection.execute(_users().order_by(User.name))]
 
-    def set_password(self, name: str, password: str, *, keep: bytes | None = None) -> None:
+    def set_password(
+        self,
+        name: str,
+        password: str,
+        *,
+        keep: bytes | None = None,
+        event: NewEvent | None = None,
+    ) -> None:
         """Set the hash of a password, and end every login in the same transaction.
 
         :param keep: the digest of the one login that stays, of whoever changes it.
@@ -103,6 +114,7 @@ class UserStore:
                 raise unknown_user(name)
             gone = delete(Login).where(Login.user_id.in_(_id_of(name)))
             connection.execute(gone if keep is None else gone.where(Login.digest != keep))
+            add_event(connection, event)
 
     def rehash(self, name: str, before: str, password: str) -> None:
         """Put a better hash of the same password in the place of one that is still there."""
@@ -110,7 +122,7 @@ class UserStore:
         with self._database.write("hash a password anew") as connection:
             connection.execute(query.values(password=password))
 
-    def disable(self, name: str, disabled: bool) -> None:
+    def disable(self, name: str, disabled: bool, event: NewEvent | None = None) -> None:
         """Let nobody log in as a user, and end their logins; or let them again.
 
         :raises NotFound: there is nobody of this name.
@@ -123,8 +135,9 @@ class UserStore:
                 raise unknown_user(name)
             if disabled:
                 connection.execute(delete(Login).where(Login.user_id.in_(_id_of(name))))
+            add_event(connection, event)
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, event: NewEvent | None = None) -> None:
         """Delete somebody with all their documents, logins and tokens.
 
         :raises NotFound: there is nobody of this name.
@@ -133,6 +146,8 @@ class UserStore:
         with self._database.write(f"delete the user {name!r}") as connection:
             if not connection.execute(delete(User).where(User.name == name)).rowcount:
                 raise unknown_user(name)
+            add_event(connection, event)
+            disown(connection, name)
         self._database.cut_log()
 
 

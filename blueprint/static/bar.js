@@ -38,10 +38,12 @@ export class Bar {
     this.share = new Share(config)
     this._writes = config.rights.includes("write")
     this._owns = config.rights.includes("own")
-    this._viewers = new Viewers(config, {
-      told: (state) => this._told(state),
-      over: (reason) => this._end(reason),
-    })
+    if (document.getElementById("watching") != null) {
+      new Viewers(config, {
+        told: (state) => this._told(state),
+        over: (reason) => this._end(reason),
+      })
+    }
   }
 
   // has_document: there is something to look at, whatever became of the connection.

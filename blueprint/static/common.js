@@ -15,7 +15,7 @@ export const WORDS = {
 export function explain(state, detail) {
   const more = detail ? ` ${detail}` : ""
   switch (state) {
-    case "deleted": return "This document was deleted."
+    case "deleted": return detail ? "This document was deleted, or may not be seen any more." : "This document was deleted."
     case "refused": return `The server refused to show this document.${more}`
     case "failed": return `This document could not be shown.${more} Reload the page to try again.`
     case "lost": return `The server cannot be reached.${more} Trying again until it answers.`
@@ -58,8 +58,10 @@ export function follow_title(session, stored, tell) {
 }
 
 // Asks for a fresh ticket for a page of ours, or for its frame.
-export function renewal({root, docid, public: is_public}, kind = "page") {
-  const query = new URLSearchParams({kind, ...(is_public ? {public: "true"} : {})})
+export function renewal({root, docid, public: is_public, revision}, kind = "page") {
+  const query = new URLSearchParams({
+    kind, ...(is_public ? {public: "true"} : {}), ...(revision == null ? {} : {revision}),
+  })
   const url = `${root}/bokeh/doc/${encodeURIComponent(docid)}/ticket?${query}`
   return async () => {
     const answer = await fetch(url, {headers: {Accept: "application/json"}, cache: "no-store"})

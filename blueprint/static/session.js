@@ -98,7 +98,7 @@ export class LiveSession extends Stateful {
     if (ticket != null) {
       this.ticket = ticket
     } else if (status === 404) {
-      this._set_state("deleted")
+      this._set_state("deleted", detail)
       throw new Error("the document was deleted")
     } else if (status === 401 || status === 403) {
       this._set_state("refused", detail)

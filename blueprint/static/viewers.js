@@ -62,7 +62,7 @@ export class Viewers {
   }
 }
 
-function show_viewers({count, people, others}, actor) {
+function show_viewers({count, people, links, others}, actor) {
   const button = document.getElementById("watching-button")
   const label = `Who is watching: ${plural(count, "viewer", "viewers")}`
   set_text(document.getElementById("watching-count"), count.toLocaleString("en"))
@@ -70,6 +70,7 @@ function show_viewers({count, people, others}, actor) {
   button.title = label
   button.dataset.count = count
   const rows = (people ?? []).map(({name, tabs}) => person(name, tabs, name === actor))
+  rows.push(...(links ?? []).map(({title, count}) => by_link(title, count)))
   if (people != null && others > 0) {
     rows.push(row(rows.length === 0 ? plural(others, "viewer", "viewers") : plural(others, "other", "others")))
   }
@@ -84,6 +85,14 @@ function person(name, tabs, is_me) {
   const who = document.createElement("bdi")
   who.textContent = name
   item.append(who, is_me ? " (you)" : "", tabs > 1 ? ` · ${tabs} tabs` : "")
+  return item
+}
+
+function by_link(title, count) {
+  const item = row("")
+  const what = document.createElement("bdi")
+  what.textContent = title || "without a title"
+  item.append("by the link ", what, count > 1 ? ` · ${count.toLocaleString("en")}` : "")
   return item
 }
 

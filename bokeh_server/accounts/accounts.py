@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -17,10 +18,10 @@ from bokeh_server.accounts.secrets import (
 )
 from bokeh_server.accounts.throttle import Throttle
 from bokeh_server.blocking import run_blocking
-from bokeh_server.errors import BadRequest, Forbidden, NotAuthenticated
+from bokeh_server.errors import BadRequest, Forbidden, NotAuthenticated, ServerFault
 from bokeh_server.permissions import Action
 from bokeh_server.remembered import Remembered
-from bokeh_server.storage import LoginRecord, NewToken, Store, TokenRecord, UserRecord
+from bokeh_server.storage import LoginRecord, NewEvent, NewToken, Store, TokenRecord, UserRecord
 from bokeh_server.storage.credentials import is_due
 from bokeh_server.storage.types import utc_now
 from bokeh_server.storage.users import unknown_user
@@ -87,12 +88,19 @@ class Accounts:
     # --- becoming known ------------------------------------------------------------------
 
     def register(
-        self, name: object, password: object, *, address: str, invitation: str = ""
+        self,
+        name: object,
+        password: object,
+        *,
+        address: str,
+        invitation: str = "",
+        event: NewEvent | None = None,
     ) -> UserRecord:
         """Make an account.
 
         :param address: where the request came from.
         :param invitation: the code that lets somebody register where that takes one.
+        :param event: what is noted of it in the same transaction, here and below.
         :raises BadRequest: the name or password cannot be one.
         :raises Forbidden: nobody may register here, or not with this invitation.
         :raises Conflict: the name is taken.
@@ -103,9 +111,8 @@ class Accounts:
         checked = check_password(password, found)
         self._by_address.attempt(address, "register")
         hashed = self._passwords.hash(checked)
-        return run_blocking(
-            lambda: self._users.create(found, hashed, invitation=self._shown(invitation))
-        )
+        shown, of = self._shown(invitation), _of(event, found)
+        return run_blocking(lambda: self._users.create(found, hashed, invitation=shown, event=of))
 
     def _may_register(self, invitation: str) -> None:
         if self.policy.registration == "closed":
@@ -128,12 +135,19 @@ class Accounts:
         run_blocking(self._credentials.invite, digest, utc_now() + lifetime)
         return code
 
-    def add(self, name: str, hashed: str | None, rank: str | None = None) -> UserRecord:
+    def add(
+        self,
+        name: str,
+        hashed: str | None,
+        rank: str | None = None,
+        event: NewEvent | None = None,
+    ) -> UserRecord:
         """Add somebody, whatever the policy.
 
         :param hashed: the hash of their password; ``None``: they log in in another way.
         """
-        return run_blocking(self._users.create, name, hashed, rank)
+        of = _of(event, name)
+        return run_blocking(lambda: self._users.create(name, hashed, rank, event=of))
 
     def hash(self, password: object, name: str) -> str:
         """The hash of a password that may be set.
@@ -173,7 +187,7 @@ class Accounts:
         run_blocking(self._users.rehash, user.name, hashed, better)
         return replace(user, password=better)
 
-    def log_in(self, user: UserRecord, agent: str) -> str:
+    def log_in(self, user: UserRecord, agent: str, event: NewEvent | None = None) -> str:
         """Log a browser in: what its cookie shall hold.
 
         :param user: as they were when their password was checked.
@@ -182,7 +196,8 @@ class Accounts:
         """
         secret = make_secret()
         ends = self._login_ends()
-        if not run_blocking(self._credentials.log_in, user, digest_of(secret), agent, ends):
+        of, digest = _of(event, user.name), digest_of(secret)
+        if not run_blocking(self._credentials.log_in, user, digest, agent, ends, of):
             why = "the account was changed meanwhile"
             raise NotAuthenticated("log in", why, "Log in again")
         return secret
@@ -196,9 +211,10 @@ class Accounts:
         record = self._logins.get(digest) if digest is not None else None
         if record is None or record.expires <= utc_now():
             return None
-        if is_due(record.used):
-            run_blocking(self._credentials.note_login, record, self._login_ends())
-            self._logins.forget(record.digest)
+        if is_due(record.used, self.policy.login_time / 10):
+            with suppress(ServerFault):  # while the database is away they stay logged in
+                run_blocking(self._credentials.note_login, record, self._login_ends())
+                self._logins.forget(record.digest)
         return Known(record.name, Action.OWN, record.digest, "login")
 
     def logins(self, name: str) -> list[LoginRecord]:
@@ -210,13 +226,25 @@ class Accounts:
         run_blocking(self._credentials.log_out, digest)
         self._logins.forget(digest)
 
-    def log_out_everywhere(self, name: str, *, keep: bytes | None = None) -> int:
+    def log_out_everywhere(
+        self, name: str, *, keep: bytes | None = None, event: NewEvent | None = None
+    ) -> int:
         """End all logins of somebody but one; how many that were."""
-        count: int = run_blocking(lambda: self._credentials.log_out_everywhere(name, keep=keep))
+        of = _of(event, name)
+        count: int = run_blocking(
+            lambda: self._credentials.log_out_everywhere(name, keep=keep, event=of)
+        )
         self._logins.forget_all()
         return count
 
-    def change_password(self, name: str, password: object, *, keep: bytes | None = None) -> None:
+    def change_password(
+        self,
+        name: str,
+        password: object,
+        *,
+        keep: bytes | None = None,
+        event: NewEvent | None = None,
+    ) -> None:
         """Set a password, and end all logins but the one of whoever does it.
 
         :raises BadRequest: it may not be set.
@@ -224,17 +252,19 @@ class Accounts:
         """
         found = folded(name)
         hashed = self.hash(password, found)
-        run_blocking(lambda: self._users.set_password(found, hashed, keep=keep))
+        of = _of(event, found)
+        run_blocking(lambda: self._users.set_password(found, hashed, keep=keep, event=of))
         self._logins.forget_all()
 
-    def disable(self, name: str, disabled: bool) -> None:
+    def disable(self, name: str, disabled: bool, event: NewEvent | None = None) -> None:
         """Let somebody log in no longer, or again; their tokens are good for nothing meanwhile."""
-        run_blocking(self._users.disable, folded(name), disabled)
+        found = folded(name)
+        run_blocking(self._users.disable, found, disabled, _of(event, found))
         self._forget()
 
-    def delete(self, name: str) -> None:
+    def delete(self, name: str, event: NewEvent | None = None) -> None:
         """Delete somebody with everything that is theirs."""
-        run_blocking(self._users.delete, folded(name))
+        run_blocking(self._users.delete, folded(name), event)
         self._forget()
 
     def _forget(self) -> None:
@@ -249,6 +279,7 @@ class Accounts:
         title: str,
         scope: Action = Action.OWN,
         lifetime: timedelta | None = None,
+        event: NewEvent | None = None,
     ) -> str:
         """Make a token, which is shown this once.
 
@@ -262,7 +293,7 @@ class Accounts:
         assert digest is not None, "tokens are short"
         expires = None if lifetime is None else utc_now() + lifetime
         new = NewToken(token_id(token), digest, title, scope.value, expires)
-        run_blocking(self._credentials.add_token, user.id, new)
+        run_blocking(self._credentials.add_token, user, new, _of(event, user.name))
         return token
 
     def by_token(self, token: str) -> Known | None:
@@ -274,9 +305,14 @@ class Accounts:
         if record.expires is not None and record.expires <= utc_now():
             return None
         if is_due(record.used):
-            run_blocking(self._credentials.note_token, record)
-            self._tokens.forget(digest)
+            with suppress(ServerFault):
+                run_blocking(self._credentials.note_token, record)
+                self._tokens.forget(digest)
         return Known(record.name, Action(record.scope), digest, "token")
+
+    def token_of(self, known: Known) -> TokenRecord | None:
+        """The token by which somebody is known, where it is one."""
+        return self._tokens.get(known.digest) if known.by == "token" else None
 
     def is_good(self, known: Known) -> bool:
         """Whether what somebody was known by is good still."""
@@ -288,13 +324,15 @@ class Accounts:
         """Somebody's tokens."""
         return run_blocking(self._credentials.tokens, name)
 
-    def revoke(self, token_id: str, name: str | None = None) -> TokenRecord:
+    def revoke(
+        self, token_id: str, name: str | None = None, event: NewEvent | None = None
+    ) -> TokenRecord:
         """Let a token be good no more.
 
         :param name: only if it is this user's.
         :raises NotFound: there is no such token.
         """
-        record = run_blocking(self._credentials.revoke_token, token_id, name)
+        record = run_blocking(self._credentials.revoke_token, token_id, name, event)
         self._tokens.forget_all()
         return record
 
@@ -317,6 +355,11 @@ class Accounts:
         if found is None or found.disabled is not None:
             raise NotAuthenticated("use this account", "it is not there any more", "Log in again")
         return found
+
+
+def _of(event: NewEvent | None, name: str) -> NewEvent | None:
+    """The event, as one of somebody's account, who may read it."""
+    return None if event is None else replace(event, owner=name, actor=event.actor or name)
 
 
 def _typed(text: object) -> str:

@@ -6,7 +6,8 @@ and nothing runs on Tornado.
 
 from __future__ import annotations
 
-from bokeh_server.apps.hosting import AppHost, HostOptions
+from bokeh_server.apps.backend import Backend, HandOver
+from bokeh_server.apps.hosting import AppHost
 from bokeh_server.apps.loading import (
     Loadable,
     application_of,
@@ -15,9 +16,10 @@ from bokeh_server.apps.loading import (
     normal_path,
 )
 from bokeh_server.apps.opening import Asked
-from bokeh_server.apps.rendering import Embedding, bokehjs_folder
+from bokeh_server.apps.options import HostOptions, Lifetimes
+from bokeh_server.apps.rendering import Embedding, PageFiles, bokehjs_folder
 from bokeh_server.apps.requests import AppRequest, Filters, payload_of
-from bokeh_server.apps.running import Lifetimes, RunningApplication
+from bokeh_server.apps.running import RunningApplication
 from bokeh_server.apps.session import AppSession
 from bokeh_server.apps.tokens import Token, Tokens
 
@@ -26,11 +28,14 @@ __all__ = [
     "AppRequest",
     "AppSession",
     "Asked",
+    "Backend",
     "Embedding",
     "Filters",
+    "HandOver",
     "HostOptions",
     "Lifetimes",
     "Loadable",
+    "PageFiles",
     "RunningApplication",
     "Token",
     "Tokens",

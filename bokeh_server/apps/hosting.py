@@ -4,41 +4,29 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from bokeh.application.application import Application
 
+from bokeh_server.apps.backend import HandOver
 from bokeh_server.apps.connecting import AppHandler
 from bokeh_server.apps.coroutines import Coroutines
 from bokeh_server.apps.curdoc import install
 from bokeh_server.apps.opening import Asked, open_by_token, open_for_page
-from bokeh_server.apps.rendering import Embedding, render_page, render_script
-from bokeh_server.apps.requests import AppRequest, Filters
-from bokeh_server.apps.running import Lifetimes, RunningApplication
+from bokeh_server.apps.options import HostOptions
+from bokeh_server.apps.rendering import Embedding, PageFiles, render_page, render_script
+from bokeh_server.apps.requests import AppRequest
+from bokeh_server.apps.running import RunningApplication
 from bokeh_server.apps.schedule import Schedule, Task
-from bokeh_server.apps.tokens import Tokens
 from bokeh_server.errors import NotFound
-from bokeh_server.sockets.connection import MakeHandler
+from bokeh_server.sockets.loop import SocketLoop
+from bokeh_server.sockets.takeover import Transport
 
-__all__ = ["AppHost", "HostOptions"]
-
-
-@dataclass(frozen=True)
-class HostOptions:
-    """How applications are served.
-
-    :param logout_url: what ``session_context.logout_url`` says.
-    """
-
-    tokens: Tokens = field(default_factory=Tokens)
-    filters: Filters = field(default_factory=Filters)
-    lifetimes: Lifetimes = field(default_factory=Lifetimes)
-    logout_url: str | None = None
+__all__ = ["AppHost"]
 
 
 class AppHost:
-    """Runs applications: what they share, and when they begin and end.
+    """Runs applications: what they share, and when they begin and end; a :class:`Backend`.
 
     :param applications: by their addresses.
     """
@@ -64,22 +52,21 @@ class AppHost:
 
     # --- what is asked of it ---------------------------------------------------------------
 
-    def page(self, path: str, request: AppRequest, asked: Asked, root: str) -> str:
+    def page(self, path: str, request: AppRequest, asked: Asked, files: PageFiles) -> str:
         """The page of an application, with the session that its request asks for, or a new one.
 
-        :param root: where pages find BokehJS.
         :raises NotFound: there is no application at this address.
         """
         opened = open_for_page(self.at(path), request, asked, self.options.tokens)
-        page: str = opened.session.with_document_locked(render_page, opened, root)
+        page: str = opened.session.with_document_locked(render_page, opened, files)
         return page
 
     def script(
-        self, path: str, request: AppRequest, asked: Asked, root: str, embedding: Embedding
+        self, path: str, request: AppRequest, asked: Asked, files: PageFiles, embedding: Embedding
     ) -> str:
         """The script that shows an application in somebody's page; see :meth:`page`."""
         opened = open_for_page(self.at(path), request, asked, self.options.tokens)
-        script: str = opened.session.with_document_locked(render_script, opened, root, embedding)
+        script: str = opened.session.with_document_locked(render_script, opened, files, embedding)
         return script
 
     def metadata(self, path: str) -> dict[str, Any]:
@@ -87,15 +74,26 @@ class AppHost:
         data: Any = self.at(path).application.metadata
         return (data() if callable(data) else data) or {}
 
-    def admit(self, path: str, request: AppRequest, token: str, *, script: bool) -> MakeHandler:
-        """Open the session that a token names, for a connection; gives what happens on it.
+    def admit(self, path: str, request: AppRequest, token: str, *, script: bool) -> HandOver:
+        """Open the session that a token names, for a connection.
 
         :param script: it is a script that connects, not a browser.
         :raises Forbidden: the token is not good.
         """
         tokens = self.options.tokens
         session = open_by_token(self.at(path), request, tokens.read(token), tokens)
-        return lambda connection: AppHandler(connection, session, script=script)
+
+        def hand_over(
+            loop: SocketLoop, transport: Transport, initial: bytes, answer: bytes
+        ) -> None:
+            loop.adopt(
+                transport,
+                lambda connection: AppHandler(connection, session, script=script),
+                initial=initial,
+                answer=answer,
+            )
+
+        return hand_over
 
     def at(self, path: str) -> RunningApplication:
         """The application at an address.

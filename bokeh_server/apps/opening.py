@@ -41,7 +41,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A session, and a token for whoever asked for it. Bokeh takes it for a session of its own."""
+    """A session, and a token for whoever asked for it."""
 
     session: AppSession
     token: str

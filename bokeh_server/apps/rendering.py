@@ -11,16 +11,15 @@ from urllib.parse import urlparse
 import bokeh
 from bokeh.core.templates import AUTOLOAD_JS
 from bokeh.core.types import ID
-from bokeh.embed.bundle import Script, bundle_for_objs_and_resources
-from bokeh.embed.elements import script_for_render_items
-from bokeh.embed.server import server_html_page_for_session
+from bokeh.embed.bundle import Script, ScriptRef, bundle_for_objs_and_resources
+from bokeh.embed.elements import html_page_for_render_items, script_for_render_items
 from bokeh.embed.util import RenderItem
 from bokeh.resources import Resources
 
 from bokeh_server.apps.opening import Opened
 from bokeh_server.errors import BadRequest
 
-__all__ = ["Embedding", "bokehjs_folder", "render_page", "render_script"]
+__all__ = ["Embedding", "PageFiles", "bokehjs_folder", "render_page", "render_script"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,29 +38,43 @@ class Embedding:
     with_resources: bool = True
 
 
-def render_page(opened: Opened, root: str) -> str:
-    """The page of a session; to be called with its document's lock.
+@dataclass(frozen=True, slots=True)
+class PageFiles:
+    """Where pages find what they load.
 
     :param root: the address of the folder with BokehJS, with a slash at the end.
+    :param scripts: addresses of scripts that are loaded after it.
     """
+
+    root: str
+    scripts: tuple[str, ...] = ()
+
+
+def render_page(opened: Opened, files: PageFiles) -> str:
+    """The page of a session; to be called with its document's lock."""
     document = opened.document
-    html: str = server_html_page_for_session(
-        opened,  # type: ignore[arg-type]
-        resources=_resources(root),
-        title=document.title,
+    bundle = bundle_for_objs_and_resources(None, _resources(files.root))
+    for url in files.scripts:
+        bundle.add(ScriptRef(url))
+    item = RenderItem(token=opened.token, roots=document.roots, use_for_title=True)
+    html: str = html_page_for_render_items(
+        bundle,
+        {},
+        [item],
+        document.title,
         template=document.template,
         template_variables=document.template_variables,
     )
     return html
 
 
-def render_script(opened: Opened, root: str, embedding: Embedding) -> str:
+def render_script(opened: Opened, files: PageFiles, embedding: Embedding) -> str:
     """The script that draws a session in an element of somebody's page.
 
-    :param root: as for :func:`render_page`, a path.
+    :param files: their addresses are paths.
     """
     server = _server_of(embedding.absolute_url)
-    resources = _resources(server + root) if embedding.with_resources else None
+    resources = _resources(server + files.root) if embedding.with_resources else None
     bundle = bundle_for_objs_and_resources(None, resources)
     item = RenderItem(token=opened.token, elementid=ID(embedding.element), use_for_title=False)
     drawing = script_for_render_items(

@@ -8,7 +8,6 @@ import threading
 import weakref
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Any
 
 from bokeh.application.application import Application
@@ -21,29 +20,18 @@ from bokeh.settings import settings
 from bokeh_server.apps.contexts import AppServerContext, AppSessionContext
 from bokeh_server.apps.coroutines import Coroutines
 from bokeh_server.apps.curdoc import call_with
+from bokeh_server.apps.options import Lifetimes
 from bokeh_server.apps.requests import AppRequest
 from bokeh_server.apps.schedule import Schedule
 from bokeh_server.apps.session import AppSession
 from bokeh_server.errors import ApplicationFailed, NotFound
 
-__all__ = ["Lifetimes", "RunningApplication"]
+__all__ = ["RunningApplication"]
 
 log = logging.getLogger("bokeh_server")
 
 #: Scripts run with the process's own ``sys.path``, ``sys.argv`` and working directory.
 _SCRIPTS = threading.RLock()
-
-
-@dataclass(frozen=True, slots=True)
-class Lifetimes:
-    """How long sessions are kept.
-
-    :param unused: seconds without a connection.
-    :param check: seconds between two looks.
-    """
-
-    unused: float = 15.0
-    check: float = 5.0
 
 
 class _Making:

@@ -85,6 +85,7 @@ class Committer(Worker):
     :param append: :meth:`bokeh_server.storage.ChangeStore.append`.
     :param committed: is told the newest ``seq`` of each document of a group, after its writers
         were woken.
+    :param authored: is told the document and the actor of every change of a group.
     """
 
     def __init__(
@@ -92,10 +93,12 @@ class Committer(Worker):
         append: Callable[[Sequence[NewChange]], list[Outcome]],
         limits: Limits,
         committed: Callable[[dict[str, int]], None] = lambda _heads: None,
+        authored: Callable[[set[tuple[str, str]]], None] | None = None,
     ) -> None:
         self._append = append
         self._limits = limits
         self._committed = committed
+        self._authored = authored
         super().__init__("bokeh-server-committer")
 
     def _reset(self) -> None:
@@ -192,12 +195,10 @@ class Committer(Worker):
         self._announce(group)
 
     def _announce(self, group: list[Pending]) -> None:
-        heads = {
-            pending.change.docid: pending.change.seq
-            for pending in group
-            if isinstance(pending.outcome, Stored)
-        }
+        stored = [each.change for each in group if isinstance(each.outcome, Stored)]
         try:
-            self._committed(heads)
+            self._committed({change.docid: change.seq for change in stored})
+            if self._authored is not None:
+                self._authored({(change.docid, change.actor) for change in stored})
         except Exception:
             log.exception("telling other processes of changes failed")

@@ -24,7 +24,7 @@ from bokeh_server.errors import BokehServerError
 from bokeh_server.permissions import SINGLE_USER
 from bokeh_server.protocol import Schema
 from bokeh_server.sites import Sites, write_sites
-from bokeh_server.storage import DocumentRecord, GrantRecord, Store
+from bokeh_server.storage import DocumentRecord, GrantRecord, NewEvent, Store
 from bokeh_server.storage.documents import check_title
 from bokeh_server.storage.forks import ForkGuard
 
@@ -44,6 +44,7 @@ class Engine:
     :param store: the database; closing it is the caller's task.
     :param broker: tells the other processes that use the database of changes, and hears of theirs.
     :param schema: is asked about every change before it is applied.
+    :param authored: is told whose changes of which documents were committed; must not block.
     :param sharing: look up who besides its owner has a role in a document.
     """
 
@@ -55,6 +56,7 @@ class Engine:
         limits: Limits | None = None,
         schema: Schema | None = None,
         sharing: bool = False,
+        authored: Callable[[set[tuple[str, str]]], None] | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self._sharing = sharing
@@ -62,7 +64,7 @@ class Engine:
         self._broker = broker
         self._schema = schema
         self._watchers = Watchers()
-        self._committer = Committer(store.changes.append, self.limits, self._committed)
+        self._committer = Committer(store.changes.append, self.limits, self._committed, authored)
         self._settler = Settler(self.limits.quiet_seconds)
         self._housekeeper = Housekeeper(
             store, self.limits, self._in_memory, self._unload, self._bring_in
@@ -81,12 +83,16 @@ class Engine:
 
     # --- documents as a whole ------------------------------------------------------------
 
-    def create(self, owner: str, title: str, docid: str | None = None) -> DocumentRecord:
+    def create(
+        self, owner: str, title: str, docid: str | None = None, event: NewEvent | None = None
+    ) -> DocumentRecord:
         """Make an empty document.
+
+        :param event: what is noted of it in the same transaction, here and below.
 
         :raises TitleTaken: the owner has one of this title.
         """
-        record = run_blocking(self._store.documents.create, owner, title, docid)
+        record = run_blocking(self._store.documents.create, owner, title, docid, event)
         self._watchers.notify(record.docid, "created")
         return record
 
@@ -129,37 +135,37 @@ class Engine:
         self._identities.forget(docid)
         return self.require(docid)
 
-    def publish(self, docid: str, published: bool) -> DocumentRecord:
+    def publish(self, docid: str, published: bool, event: NewEvent | None = None) -> DocumentRecord:
         """Let everybody read a document, or no longer.
 
         :raises UnknownDocument: there is no such document.
         """
-        record = run_blocking(self._store.documents.publish, docid, published)
+        record = run_blocking(self._store.documents.publish, docid, published, event)
         self._identities.forget(docid)
         self._watchers.notify(docid, "changed")
         return record
 
-    def embed(self, docid: str, sites: Sites) -> None:
+    def embed(self, docid: str, sites: Sites, event: NewEvent | None = None) -> None:
         """Let pages of these sites alone embed a document; ``None``: of every site.
 
         :raises UnknownDocument: there is no such document.
         """
-        run_blocking(self._store.documents.embed, docid, write_sites(sites))
+        run_blocking(self._store.documents.embed, docid, write_sites(sites), event)
         self._identities.forget(docid)
 
-    def share(self, docid: str, name: str, role: str) -> None:
+    def share(self, docid: str, name: str, role: str, event: NewEvent | None = None) -> None:
         """Give somebody a role in a document, in the place of the one they had.
 
         :param role: ``editor`` or ``viewer``.
         :raises NotFound: nobody has this name.
         """
-        run_blocking(self._store.grants.give, docid, name, role)
+        run_blocking(self._store.grants.give, docid, name, role, event)
         self._identities.forget(docid)
         self._watchers.notify(docid, "shared")
 
-    def unshare(self, docid: str, name: str) -> bool:
+    def unshare(self, docid: str, name: str, event: NewEvent | None = None) -> bool:
         """Take somebody's role away; whether they had one."""
-        had = run_blocking(self._store.grants.take, docid, name)
+        had = run_blocking(self._store.grants.take, docid, name, event)
         self._identities.forget(docid)
         self._watchers.notify(docid, "shared")
         return had
@@ -175,12 +181,12 @@ class Engine:
     def _roles_in(self, docid: str) -> Mapping[str, str]:
         return run_blocking(self._store.grants.roles, docid) if self._sharing else {}
 
-    def delete(self, docid: str) -> None:
+    def delete(self, docid: str, event: NewEvent | None = None) -> None:
         """Delete a document for good; its followers are told to leave.
 
         :raises UnknownDocument: there is no such document.
         """
-        run_blocking(self._store.documents.delete, docid)
+        run_blocking(self._store.documents.delete, docid, event)
         self._gone(docid)
         if self._broker is not None:
             self._broker.publish(docid, DELETED)

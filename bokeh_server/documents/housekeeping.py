@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from bokeh_server.blocking import run_blocking
 from bokeh_server.documents.attendant import Attendant, Clock
@@ -46,12 +46,15 @@ class Housekeeper(Attendant):
         super()._reset()
         self._tending = Clock(self._limits.tend_seconds)
         self._tended = ""
+        self._forgetting = Clock(self._limits.forget_seconds)
 
     def _look_round(self) -> None:
         for document in list(self._loaded()):
             self._attempt(document, self._inspect)
         if self._tending.strikes():
             self._tend_next()
+        if self._limits.keep_events is not None and self._forgetting.strikes():
+            self._forget_events(self._limits.keep_events)
 
     def _mind(self, document: LiveDocument) -> None:
         if document.snapshot_due and document.snapshot():
@@ -77,6 +80,14 @@ class Housekeeper(Attendant):
             log.debug("%s", error)  # whoever writes or opens a document says so louder
         except Exception:
             log.exception("looking after document %s failed", self._tended)
+
+    def _forget_events(self, keep: timedelta) -> None:
+        try:
+            self._in_slices(self._store.events.forget, datetime.now(UTC) - keep)
+        except BokehServerError as error:
+            log.debug("%s", error)
+        except Exception:
+            log.exception("forgetting what was done long ago failed")
 
     def _tend(self, record: DocumentRecord) -> None:
         up_to, before = self._bounds(record.seq)

@@ -48,5 +48,9 @@ class Limits:
     #: the log keeps so many changes, or those of so long, whichever is more.
     keep_changes: int = 10_000
     keep_time: timedelta = timedelta(days=7)
+    #: how long what people did is kept; ``None``: for another process to decide.
+    keep_events: timedelta | None = None
+    #: how often what is older is deleted.
+    forget_seconds: float = 600.0
     #: what the revisions that were opened last may take in memory.
     revision_bytes: int = 64 * MEGABYTE

@@ -12,6 +12,7 @@ from bokeh_server.channels import Cursor
 from bokeh_server.errors import (
     BokehServerError,
     InvalidPatch,
+    NotAuthenticated,
     ServerFault,
     TooLarge,
     UnknownDocument,
@@ -33,12 +34,14 @@ from bokeh_server.sockets.source import LiveSource
 from bokeh_server.sockets.tickets import Right
 from bokeh_server.sockets.writing import PULL_AGAIN
 
-__all__ = ["BokehHandler"]
+__all__ = ["DELETED", "LAPSED", "BokehHandler"]
 
 log = logging.getLogger(__name__)
 
 #: the document was deleted: there is no use in connecting again.
 DELETED = 4004
+#: who opened it may do no more what it is for: ask for a new ticket, which says what they may.
+LAPSED = 4003
 
 
 class BokehHandler:
@@ -47,6 +50,7 @@ class BokehHandler:
     :param right: who may only read is answered as if it had written, for BokehJS sends
         what it computes by itself; nothing of it is kept.
     :param check: called before every change; raises when it may no longer be made.
+    :param leave: called at the end.
     :param actor: the user's name, for the log.
     :param origin: the name under which it sends changes, which it does not get back.
     :param script: it is a script, not a browser.
@@ -60,6 +64,7 @@ class BokehHandler:
         "_connection",
         "_follows",
         "_inline",
+        "_leave",
         "_limits",
         "_ranges",
         "_receiver",
@@ -79,7 +84,8 @@ class BokehHandler:
         inline: bool = False,
         ranges: bool = False,
         limits: Limits | None = None,
-        check: Callable[[], None] = lambda: None,
+        check: Callable[[], object] = lambda: None,
+        leave: Callable[[], None] = lambda: None,
     ) -> None:
         connection.origin = origin or secrets.token_hex(8)
         connection.is_script = script
@@ -89,6 +95,7 @@ class BokehHandler:
         self._right = right
         self._actor = actor
         self._check = check
+        self._leave = leave
         self._inline = inline
         self._ranges = ranges
         self._limits = limits or connection.limits
@@ -128,7 +135,8 @@ class BokehHandler:
         self._connection.follow(following)
 
     def closed(self) -> None:
-        """Nothing to clean up: the connection has left the channel."""
+        """Tell who wants to know; the connection has left the channel already."""
+        self._leave()
 
     # ---- messages ----
 
@@ -176,7 +184,8 @@ class BokehHandler:
     def _patch(self, message: Message) -> None:
         seq = None
         if self._right == "write":
-            self._check()
+            if not self._may_still():
+                return
             seq = self._source.apply(
                 run_sized(len(message.content), parse_patch, message.content, message.buffers),
                 actor=self._actor,
@@ -191,7 +200,8 @@ class BokehHandler:
         if self._right != "write":
             text = "Could not replace the document: you may only read it."
             return self._connection.send(error(message.msgid, text))
-        self._check()
+        if not self._may_still():
+            return
         seq = self._source.replace(
             _doc(message),
             message.buffers,
@@ -201,6 +211,15 @@ class BokehHandler:
         if not self._follows:
             self._follow(self._source.channel.follow(self._connection, seq=seq))
         self._connection.send(ok(message.msgid))
+
+    def _may_still(self) -> bool:
+        """Whether a change may still be made; closes where the document is hidden by now."""
+        try:
+            self._check()
+        except (UnknownDocument, NotAuthenticated):
+            self._connection.close(LAPSED, "who opened it may change nothing more")
+            return False
+        return True
 
     def _tell_server_info(self, message: Message) -> None:
         self._connection.send(server_info(message.msgid))

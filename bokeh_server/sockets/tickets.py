@@ -38,6 +38,7 @@ class Ticket:
     :param actor: the name of whoever looks at the frame; ``None`` where nobody is logged in.
     :param login: the digest of the login by which they are known, in hexadecimal digits;
         nobody can log in with it.
+    :param links: the ids of the share links that they have followed; nobody can follow one by it.
     """
 
     docid: str
@@ -46,6 +47,7 @@ class Ticket:
     expiry: int
     actor: str | None = None
     login: str | None = None
+    links: tuple[str, ...] = ()
 
 
 def mint_ticket(
@@ -56,6 +58,7 @@ def mint_ticket(
     lifetime: float,
     actor: str | None = None,
     login: str | None = None,
+    links: tuple[str, ...] = (),
 ) -> str:
     """Write a ticket.
 
@@ -63,6 +66,7 @@ def mint_ticket(
     :param lifetime: seconds for which it is valid.
     :param actor: in whose name its bearer reads and writes, where the ticket alone says so.
     :param login: the digest of the login by which they are known.
+    :param links: the ids of the share links that they have followed.
     """
     payload = {
         "session_id": docid,
@@ -72,6 +76,7 @@ def mint_ticket(
         "nonce": secrets.token_urlsafe(6),
         **({} if actor is None else {"actor": actor}),
         **({} if login is None else {"login": login}),
+        **({"links": links} if links else {}),
     }
     text = _encode(json.dumps(payload, separators=(",", ":")).encode("ascii"))
     return f"{text}.{_sign(secret, text)}"
@@ -124,7 +129,10 @@ def _ticket(payload: dict[str, Any]) -> Ticket:
     login = payload.get("login")
     if not all(each is None or isinstance(each, str) for each in (actor, login)):
         raise _refused("its bearer has no name")
-    return Ticket(docid, cast(Right, right), cast(Kind, kind), expiry, actor, login)
+    links = payload.get("links", [])
+    if not isinstance(links, list) or not all(isinstance(each, str) for each in links):
+        raise _refused("its links are none")
+    return Ticket(docid, cast(Right, right), cast(Kind, kind), expiry, actor, login, tuple(links))
 
 
 def _sign(secret: bytes, text: str) -> str:

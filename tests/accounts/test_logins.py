@@ -10,7 +10,13 @@ from datetime import timedelta
 import pytest
 
 from bokeh_server.accounts import Accounts, Policy
-from bokeh_server.errors import BadRequest, NotAuthenticated, NotFound, TooMany
+from bokeh_server.errors import (
+    BadRequest,
+    NotAuthenticated,
+    NotFound,
+    StorageUnavailable,
+    TooMany,
+)
 from bokeh_server.storage import Store
 from support.documents import run_together
 from support.people import HERE, OTHER, WORDS, gone_elsewhere, log_in, why_not
@@ -177,3 +183,37 @@ def test_logging_in_and_changing_at_once(accounts: Accounts, elsewhere: Accounts
     run_together([change, lambda: keep_on(accounts), lambda: keep_on(elsewhere)])
     assert secrets
     assert accounts.logins(ada) == []
+
+
+def test_a_short_login_is_renewed_while_it_is_used(store: Store, ada: str) -> None:
+    """Also where it lasts for less than it takes until the use of longer ones is noted."""
+    accounts = Accounts(store, Policy(login_time=timedelta(seconds=1.5)))
+    secret = log_in(accounts)
+    began = time.monotonic()
+    while time.monotonic() < began + 2.2:
+        assert accounts.by_login(secret) is not None
+        time.sleep(0.1)
+
+
+def test_an_outage_logs_nobody_out(
+    accounts: Accounts, ada: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That a login is in use may be noted later: whoever is known stays known meanwhile."""
+    secret = log_in(accounts)
+    monkeypatch.setattr("bokeh_server.storage.credentials.EXACTLY", timedelta(0))
+
+    def lost(*_: object) -> None:
+        raise StorageUnavailable("note a login", "the database is away")
+
+    monkeypatch.setattr(accounts._credentials, "note_login", lost)
+    assert accounts.by_login(secret) is not None
+
+
+def test_a_token_for_somebody_who_was_deleted(accounts: Accounts, ada: str) -> None:
+    """It is not made, though somebody else may have their number by then."""
+    gone = accounts.check(ada, WORDS, address=HERE)
+    accounts.delete(ada)
+    other = accounts.register("eve", OTHER, address=HERE)
+    with pytest.raises(NotFound):
+        accounts.make_token(gone, "late")
+    assert accounts.tokens(other.name) == []

@@ -15,6 +15,7 @@ from bokeh_server.apps import (
     AppRequest,
     Asked,
     HostOptions,
+    PageFiles,
     Tokens,
     application_of,
     applications_of,
@@ -58,8 +59,8 @@ def test_a_session_that_could_not_be_made_is_tried_again() -> None:
 
     host = host_of(app)
     with pytest.raises(ApplicationFailed, match="its code failed"):
-        host.page("/app", AppRequest(), Asked(session_id="one"), "/bokeh/")
-    assert "embed" in host.page("/app", AppRequest(), Asked(session_id="one"), "/bokeh/")
+        host.page("/app", AppRequest(), Asked(session_id="one"), PageFiles("/bokeh/"))
+    assert "embed" in host.page("/app", AppRequest(), Asked(session_id="one"), PageFiles("/bokeh/"))
     host.close()
 
 
@@ -77,7 +78,7 @@ def test_what_no_session_can_be_asked_by(asked: Asked, why: str) -> None:
     """Each is refused in words, and nothing is made."""
     host = host_of(lambda doc: None)
     with pytest.raises(Forbidden, match=why):
-        host.page("/app", AppRequest(), asked, "/bokeh/")
+        host.page("/app", AppRequest(), asked, PageFiles("/bokeh/"))
     assert host.at("/app").sessions() == []
     host.close()
 
@@ -114,7 +115,7 @@ def test_a_folder_is_an_application(tmp_path: Path) -> None:
     for name, text in files.items():
         (folder / name).write_text(text)
     host = AppHost(applications_of([str(folder)], ["argument"]), HostOptions())
-    page = host.page("/dash", AppRequest(), Asked(session_id="one"), "/bokeh/")
+    page = host.page("/dash", AppRequest(), Asked(session_id="one"), PageFiles("/bokeh/"))
     assert "<b>argument</b>" in page
     session = host.at("/dash").get_session("one")
     div = session.document.roots[0]
@@ -141,7 +142,7 @@ def test_a_notebook_is_an_application(tmp_path: Path) -> None:
     path = tmp_path / "note.ipynb"
     path.write_text(json.dumps(notebook))
     host = AppHost(applications_of([str(path)]), HostOptions())
-    host.page("/note", AppRequest(), Asked(session_id="one"), "/bokeh/")
+    host.page("/note", AppRequest(), Asked(session_id="one"), PageFiles("/bokeh/"))
     assert host.at("/note").get_session("one").document.title == "a notebook"
     host.close()
 

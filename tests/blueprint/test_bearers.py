@@ -15,7 +15,8 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from werkzeug.serving import make_server
 
-from bokeh_server.blueprint import BokehServer, bearers, tickets
+from bokeh_server.blueprint import BokehServer, standing, tickets
+from bokeh_server.blueprint.callers import Caller
 from bokeh_server.permissions import Actor
 from bokeh_server.sockets import Kind, Right, mint_ticket, read_ticket
 from support.bokeh_socket import BokehSocket
@@ -107,14 +108,14 @@ def test_a_socket_asks_the_ticket_and_nobody_else(
     """A change is signed with the ticket's name; who sent the request is never asked."""
     owner = owner_of(client, docid)
     path = f"/bokeh/doc/{docid}/changes"
-    asked = bearers.current_actor
-    monkeypatch.setattr(bearers, "current_actor", lambda: pytest.fail("a cookie was looked at"))
+    asked = standing.current_caller
+    monkeypatch.setattr(standing, "current_caller", lambda: pytest.fail("a cookie was looked at"))
     with open_socket(port, docid, ticket(app, docid, "write", owner)) as plain:
         socket = BokehSocket(plain)
         socket.expect("ACK")
         title = {"kind": "TitleChanged", "title": "by a frame"}
         socket.ask("PATCH-DOC", {"events": [title]}, "OK")
-    monkeypatch.setattr(bearers, "current_actor", asked)
+    monkeypatch.setattr(standing, "current_caller", asked)
     last = client.get(path).get_json()["changes"][-1]
     assert (last["actor"], last["events"][0]["title"]) == (owner, "by a frame")
 
@@ -153,7 +154,7 @@ def test_a_frame_reads_a_revision_by_its_ticket(
 ) -> None:
     """Content goes to a page without an origin for a ticket of somebody who may read it."""
     owner, path = owner_of(client, docid), f"/bokeh/doc/{docid}/content?revision=1"
-    monkeypatch.setattr(bearers, "current_actor", lambda: Actor(None))
+    monkeypatch.setattr(standing, "current_caller", lambda: Caller(Actor(None)))
 
     def ask(token: str) -> Any:
         return client.get(path, headers={"Origin": "null", "Bokeh-Ticket": token})

@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 from websockets.sync.client import connect
 from werkzeug.serving import make_server
 
-from bokeh_server.blueprint import access, bearers
+from bokeh_server.blueprint import access, standing
 from bokeh_server.blueprint.callers import Caller
 from bokeh_server.permissions import Actor
 from bokeh_server.protocol.packing import pack
@@ -48,7 +48,7 @@ def test_a_right_that_was_taken_away(
     """A document changes hands while sockets are open: they change it no more."""
     owner = client.get(f"/bokeh/doc/{docid}/").get_json()["owner"]
     caller = Caller(Actor(owner))
-    for room in (access, bearers):
+    for room in (access, standing):
         monkeypatch.setattr(room, "current_caller", lambda: caller)
     base = f"ws://127.0.0.1:{port}/bokeh/doc/{docid}"
     with (
@@ -71,6 +71,6 @@ def test_a_right_that_was_taken_away(
         answer = store("third")
         assert (answer["status"], answer["error"]) == (404, "unknown_document")
         socket.send("PATCH-DOC", titled("fourth"))
-        with pytest.raises(Exception, match="4004"):
+        with pytest.raises(Exception, match="4003"):
             socket.receive()
         assert engine.open(docid).seq == 3

@@ -17,8 +17,9 @@ from support.documents import doc_json, set_value
 
 #: what everybody needs of a document for a route of it.
 READ, WRITE, OWN = Action.READ, Action.WRITE, Action.OWN
-#: routes of no document: for everybody; for who is known; for a person, not a token.
-ALL, KNOWN, PERSON = "all", "known", "person"
+#: routes of no document: for everybody; for who is known; for a person, not a token;
+#: for everybody, from a page of ours.
+ALL, KNOWN, PERSON, PAGE = "all", "known", "person", "page"
 
 #: endpoint and method -> who may.
 TABLE: dict[tuple[str, str], Action | str] = {
@@ -34,9 +35,12 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("create_document", "POST"): KNOWN,
     ("delete_document", "DELETE"): OWN,
     ("document", "GET"): READ,
+    ("document_events", "GET"): OWN,
     ("document_socket", "GET"): READ,
     ("download", "GET"): READ,
-    ("find_document", "GET"): KNOWN,
+    ("events", "GET"): KNOWN,  # everybody's with ?all=1: test_admins.py
+    ("find_document", "GET"): KNOWN,  # or a key, which finds its own, see below
+    ("follow_link", "POST"): PAGE,  # with its secret
     ("frame", "GET"): ALL,  # the same for every docid: what it shows takes a ticket
     ("grant", "PUT"): OWN,
     ("grants", "GET"): OWN,
@@ -45,10 +49,13 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("home", "GET"): KNOWN,
     ("index", "GET"): KNOWN,
     ("index_socket", "GET"): ALL,  # who is not known follows nothing
+    ("link_page", "GET"): ALL,  # the same for every link: its secret is never sent with it
+    ("links", "GET"): OWN,
     ("login", "POST"): ALL,
     ("login_page", "GET"): ALL,
     ("logout", "POST"): ALL,
     ("logout_everywhere", "POST"): PERSON,
+    ("make_link", "POST"): OWN,
     ("make_token", "POST"): PERSON,
     ("model", "GET"): READ,
     ("models", "GET"): READ,
@@ -64,6 +71,7 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("replace_content", "PUT"): WRITE,
     ("restore", "POST"): WRITE,
     ("revoke_grant", "DELETE"): OWN,
+    ("revoke_link", "DELETE"): OWN,
     ("revoke_token", "DELETE"): KNOWN,
     ("set_attributes", "PATCH"): WRITE,
     ("set_attributes", "PUT"): WRITE,
@@ -93,10 +101,44 @@ MOST: dict[str, Action | None] = {
     "owner's read token": READ,
     "editor's read token": READ,
     "stranger's token": None,
+    "viewer link": READ,
+    "editor link": WRITE,
+    "stranger with a viewer link": READ,
+    "editor with a viewer link": WRITE,
+    "viewer key": READ,
+    "editor key": WRITE,
+    "link to another": None,
+    "stranger with a link to another": None,
+    "key of another": None,
+}
+#: those who hold a link or key: who they are besides, its kind and role, and whether it is for
+#: another document.
+HOLDERS = {
+    "viewer link": ("nobody", "link", "viewer", False),
+    "editor link": ("nobody", "link", "editor", False),
+    "stranger with a viewer link": ("stranger", "link", "viewer", False),
+    "editor with a viewer link": ("editor", "link", "viewer", False),
+    "viewer key": ("nobody", "key", "viewer", False),
+    "editor key": ("nobody", "key", "editor", False),
+    "link to another": ("nobody", "link", "editor", True),
+    "stranger with a link to another": ("stranger", "link", "editor", True),
+    "key of another": ("nobody", "key", "editor", True),
+}
+#: what shows a single revision, and is therefore for holders of a link to that one, too.
+OF_REVISIONS = {
+    ("content", "GET"),
+    ("download", "GET"),
+    ("model", "GET"),
+    ("models", "GET"),
+    ("models_of_type", "GET"),
+    ("show_document", "GET"),
+    ("show_model", "GET"),
+    ("ticket", "GET"),
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("append_change", "POST"): {"events": set_value(5).events},
     ("grant", "PUT"): {"role": "viewer"},
+    ("make_link", "POST"): {"kind": "link", "role": "editor"},
     ("replace_content", "PUT"): {"doc": doc_json()},
     ("restore", "POST"): {"revision": 1},
     ("set_attributes", "PATCH"): {"value": 7},
@@ -115,12 +157,48 @@ class World:
     clients: dict[str, FlaskClient] = field(default_factory=dict)
     headers: dict[str, dict[str, str]] = field(default_factory=dict)
     made: int = 0
+    other: str = ""
 
     def ask(self, who: str, method: str, path: str, body: Any = None) -> Any:
         """Send a request as somebody."""
         headers = {"Accept": "application/json", **self.headers.get(who, {})}
         client = self.clients.get(who) or self.clients["nobody"]
         return client.open(path, method=method, json=body, headers=headers)
+
+    def make_link(self, docid: str, **wish: Any) -> dict[str, Any]:
+        """Have the owner make a link or key."""
+        answer = self.ask("owner", "POST", f"/bokeh/doc/{docid}/links", wish)
+        assert answer.status_code == 201, answer.get_data(as_text=True)
+        made: dict[str, Any] = answer.get_json()
+        return made
+
+    def hand(self, who: str, docid: str, *, person: str, **wish: Any) -> None:
+        """Have somebody hold a link or key of a document from now on."""
+        made = self.make_link(docid, **wish)
+        self.headers.pop(who, None)
+        if made["kind"] == "key":
+            self.headers[who] = {"Authorization": f"Bearer {made['key']}"}
+            return
+        client = self.app.test_client()
+        cookie = self.clients[person].get_cookie("bokeh-server-login")
+        if cookie is not None:
+            client.set_cookie(cookie.key, cookie.value)
+        path, _, secret = made["url"].removeprefix("http://localhost").partition("#")
+        headers = {"Sec-Fetch-Site": "same-origin"}
+        answer = client.post(path, json={"secret": secret}, headers=headers)
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        self.clients[who] = client
+
+    def prepare(self, who: str, docid: str) -> None:
+        """Give somebody what they hold of this document, or of another."""
+        if who in HOLDERS:
+            person, kind, role, of_another = HOLDERS[who]
+            given = self.other if of_another else docid
+            self.hand(who, given, person=person, kind=kind, role=role)
+
+    def link_id(self, docid: str) -> str:
+        """The id of a link of a document."""
+        return str(self.make_link(docid)["id"])
 
     def document(self, published: bool) -> str:
         """A new document of the owner's, with an editor and a viewer."""
@@ -163,7 +241,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             body = {"title": "t", "scope": scope.strip() or "own"}
             token = found.ask(name, "POST", "/bokeh/account/tokens", body).get_json()["token"]
             found.headers[who] = {"Authorization": f"Bearer {token}"}
-    found.document(False)  # so that no test is taken for the one that starts the engine's threads
+    found.other = found.document(
+        False
+    )  # so that no test is taken for the one that starts the engine's threads
     yield found
     server.close()
 
@@ -201,12 +281,16 @@ def test_documents(world: World, endpoint: str, method: str, rule: str, publishe
     """
     needed = TABLE[endpoint, method]
     assert isinstance(needed, Action)
+    shared = world.document(published)
     for who, most in MOST.items():
-        docid = world.document(published)
-        body = BODIES.get((endpoint, method), {"title": f"renamed {docid}"})
         found = (most or READ) if published else most
+        changes = method != "GET" and found is not None and needed.within(found)
+        docid = world.document(published) if changes else shared
+        world.prepare(who, docid)
+        link_id = world.link_id(docid) if endpoint == "revoke_link" else ""
+        body = BODIES.get((endpoint, method), {"title": f"renamed {docid}"})
         before = world.ask("owner", "GET", f"/bokeh/doc/{docid}/").get_json()
-        answer = world.ask(who, method, address(rule, docid), body)
+        answer = world.ask(who, method, address(rule, docid, link_id), body)
         if found is not None and needed.within(found):
             assert answer.status_code < 300, (who, answer.get_data(as_text=True))
             continue
@@ -221,12 +305,37 @@ def test_documents(world: World, endpoint: str, method: str, rule: str, publishe
         assert world.ask("owner", "GET", f"/bokeh/doc/{docid}/").get_json() == before
 
 
-def address(rule: str, docid: str) -> str:
+def address(rule: str, docid: str, link_id: str = "l") -> str:
     """The address of a route for a document."""
-    for name, value in {"docid": docid, **VALUES}.items():
+    for name, value in {"docid": docid, "link_id": link_id, **VALUES}.items():
         rule = rule.replace(f"<{name}>", value)
     assert "<" not in rule
     return rule
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "method", "rule"), OF_DOCUMENTS, ids=[" ".join(each[:2]) for each in OF_DOCUMENTS]
+)
+def test_a_link_to_a_revision(world: World, endpoint: str, method: str, rule: str) -> None:
+    """Its holder sees that one: not the live document, its log or another, and changes nothing."""
+    docid = world.document(False)
+    change = {"events": set_value(5).events}
+    assert world.ask("owner", "POST", f"/bokeh/doc/{docid}/changes", change).status_code == 200
+    for person in ("nobody", "stranger"):
+        who = f"{person} with a pinned link"
+        world.hand(who, docid, person=person, kind="link", role="viewer", revision=1)
+        link_id = world.link_id(docid)
+        before = world.ask("owner", "GET", f"/bokeh/doc/{docid}/").get_json()
+        body = BODIES.get((endpoint, method), {"title": "renamed"})
+        shown = (endpoint, method) in OF_REVISIONS
+        for query in ("", "?revision=1", "?revision=2", "?revision=0", "?revision=1&public=true"):
+            path = address(rule, docid, link_id) + query
+            answer = world.ask(who, method, path, body)
+            allowed = shown and query.startswith("?revision=1")
+            assert answer.status_code == (200 if allowed else 403), (query, answer.get_data())
+            if not allowed:
+                assert "revision 1 alone" in answer.get_json()["detail"]
+        assert world.ask("owner", "GET", f"/bokeh/doc/{docid}/").get_json() == before
 
 
 OTHERS = [each for each in ROUTES if not isinstance(TABLE[each[:2]], Action) and each[2]]
@@ -238,22 +347,25 @@ OTHERS = [each for each in ROUTES if not isinstance(TABLE[each[:2]], Action) and
 def test_other_routes(world: World, endpoint: str, method: str, rule: str) -> None:
     """Who is not known is told to log in, a token is told that it may not, and never a 500."""
     values = {"elementid": "e", "version": "1", "file": "a.js", "token_id": "t", "docid": "x"}
+    values["link_id"] = "l"
     for name, value in values.items():
         rule = rule.replace(f"<{name}>", value)
     whose = TABLE[endpoint, method]
     body = {} if method in ("POST", "PUT") else None
     if endpoint == "logout":  # it would end what the other tests need
         return
-    for who in ("owner", "owner's token", "nobody"):
+    world.prepare("editor key", world.other)
+    for who in ("owner", "owner's token", "nobody", "editor key"):
         if endpoint == "logout_everywhere" and who == "owner":
             continue
         status = world.ask(who, method, rule, body).status_code
+        assert status != 500
         if who == "nobody" and whose in (KNOWN, PERSON):
             assert status == 401
-        elif who == "owner's token" and whose is PERSON:
-            assert status == 403
         else:
-            assert status not in (403, 500)
+            token = who == "owner's token" and whose is PERSON
+            key = who == "editor key" and whose in (KNOWN, PERSON) and endpoint != "find_document"
+            assert (status == 403) is (token or key or whose is PAGE)
 
 
 def test_an_embed_of_what_may_not_be_seen(world: World) -> None:

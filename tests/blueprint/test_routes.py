@@ -30,7 +30,7 @@ BAD = (
     "null",
 )
 BODIES = (None, b"", b"{", b"[]", b'{"title": 1}', b"[" * 100_000, b"\xff\xfe")
-NAMES = (
+NAMES = ("link_id",
     "docid", "modelid", "typename", "elementid", "version", "file", "rest", "token_id", "username",
 )  # fmt: skip
 

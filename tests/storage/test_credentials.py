@@ -173,9 +173,9 @@ def test_logging_out(store: Store, ada: UserRecord, bob: UserRecord) -> None:
 
 def test_a_token_is_good_until_it_ends(store: Store, ada: UserRecord) -> None:
     """It tells whose it is and what it lets them do; one that has ended is listed, and no good."""
-    store.credentials.add_token(ada.id, token("ever", scope="read"))
-    store.credentials.add_token(ada.id, token("hour", HOUR))
-    store.credentials.add_token(ada.id, token("ended", -A_MOMENT))
+    store.credentials.add_token(ada, token("ever", scope="read"))
+    store.credentials.add_token(ada, token("hour", HOUR))
+    store.credentials.add_token(ada, token("ended", -A_MOMENT))
     ever, hour = (store.credentials.token(digest(name)) for name in ("ever", "hour"))
     assert ever is not None
     assert (ever.id, ever.name, ever.title, ever.scope) == ("ever", "ada", "title of ever", "read")
@@ -193,7 +193,7 @@ def test_a_token_is_good_until_it_ends(store: Store, ada: UserRecord) -> None:
 def test_tokens_are_listed_of_one_or_all(store: Store, ada: UserRecord, bob: UserRecord) -> None:
     """The newest comes first."""
     for number, user in enumerate((ada, bob, ada)):
-        store.credentials.add_token(user.id, token(str(number)))
+        store.credentials.add_token(user, token(str(number)))
     assert [each.id for each in store.credentials.tokens()] == ["2", "1", "0"]
     assert [each.id for each in store.credentials.tokens("ada")] == ["2", "0"]
     assert store.credentials.tokens("eve") == []
@@ -201,7 +201,7 @@ def test_tokens_are_listed_of_one_or_all(store: Store, ada: UserRecord, bob: Use
 
 def test_revoking_a_token(store: Store, ada: UserRecord, bob: UserRecord) -> None:
     """It is no good any more; nobody revokes that of another, or one twice."""
-    store.credentials.add_token(ada.id, token("one"))
+    store.credentials.add_token(ada, token("one"))
     for user in ("bob", "eve"):
         with pytest.raises(NotFound, match="no token of this id"):
             store.credentials.revoke_token("one", user)
@@ -266,7 +266,7 @@ def test_secrets_are_nowhere_in_the_database(
     secrets = {kind: f"the-secret-{kind}-0123456789" for kind in ("login", "token", "code")}
     store.credentials.log_in(ada, digest(secrets["login"]), "Firefox", utc_now() + HOUR)
     kept = NewToken("public", digest(secrets["token"]), "laptop", "own")
-    store.credentials.add_token(ada.id, kept)
+    store.credentials.add_token(ada, kept)
     store.credentials.invite(digest(secrets["code"]), utc_now() + HOUR)
     everything = dump(ready_url, tmp_path)
     assert b"laptop" in everything

@@ -47,7 +47,7 @@ def make_token(store: Store, name: str, secret: str) -> bytes:
     user = store.users.get(name)
     assert user is not None
     new = NewToken(secret[:10], digest(secret), "laptop", "own")
-    store.credentials.add_token(user.id, new)
+    store.credentials.add_token(user, new)
     return digest(secret)
 
 
@@ -240,7 +240,7 @@ def test_somebody_who_is_deleted_amid_their_work(store: Store, ready_url: str) -
                 lambda: work(lambda n: log_in_to(there, ada, digest(f"l{n}"))),
                 lambda: work(
                     lambda n: store.credentials.add_token(
-                        ada.id, NewToken(f"t{n}", digest(f"t{n}"), "", "own")
+                        ada, NewToken(f"t{n}", digest(f"t{n}"), "", "own")
                     )
                 ),
                 lambda: work(lambda n: there.grants.give(theirs, "ada", "editor")),

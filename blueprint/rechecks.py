@@ -1,0 +1,111 @@
+"""Closes the sockets of those who may look no more: rights and logins end while they are open.
+
+Who writes is checked at every change. Who only reads sends nothing, so that somebody has to look:
+every few seconds, once for all of whom the same can be said, and with one query for all logins.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from bokeh_server.blocking import run_blocking
+from bokeh_server.blueprint.access import resource_of
+from bokeh_server.errors import ServerFault
+from bokeh_server.permissions import Action, decide
+from bokeh_server.sockets.bokeh_handler import LAPSED
+
+if TYPE_CHECKING:
+    from bokeh_server.blueprint.standing import Standing
+    from bokeh_server.documents import Engine
+    from bokeh_server.sockets import Connection
+    from bokeh_server.storage import Store
+
+__all__ = ["Rechecks"]
+
+#: seconds between two looks.
+INTERVAL = 2.0
+
+_log = logging.getLogger("bokeh_server")
+
+
+class Rechecks:
+    """The connections of documents, by who opened them; a thread runs while there are any."""
+
+    def __init__(self, engine: Engine, store: Store, interval: float = INTERVAL) -> None:
+        self._engine = engine
+        self._store = store
+        self._interval = interval
+        self._changed = threading.Condition()
+        self._open: dict[Standing, dict[int, Connection]] = {}
+        self._thread: threading.Thread | None = None
+        self._closed = False
+
+    def join(self, standing: Standing, connection: Connection) -> None:
+        """Look after a connection until it leaves."""
+        with self._changed:
+            self._open.setdefault(standing, {})[id(connection)] = connection
+            if self._thread is None and not self._closed:
+                self._thread = threading.Thread(
+                    target=self._run, name="bokeh-server rechecks", daemon=True
+                )
+                self._thread.start()
+
+    def leave(self, standing: Standing, connection: Connection) -> None:
+        """Look after it no more."""
+        with self._changed:
+            found = self._open.get(standing, {})
+            found.pop(id(connection), None)
+            if not found:
+                self._open.pop(standing, None)
+            if not self._open:
+                self._changed.notify_all()
+
+    def close(self) -> None:
+        """Stop for good."""
+        with self._changed:
+            self._closed = True
+            self._open.clear()
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        while standings := self._wait():
+            try:
+                for lapsed in self._lapsed(standings):
+                    self._end(lapsed)
+            except ServerFault as error:
+                _log.debug("%s", error)  # nobody is sent away because the database is
+            except Exception:
+                _log.exception("Who may look at documents could not be checked")
+
+    def _wait(self) -> list[Standing]:
+        """Wait for the next look; gives whom to look at, and nobody when this thread is to end."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._open, self._interval)
+            if not self._open:
+                self._thread = None
+            return list(self._open)
+
+    def _lapsed(self, standings: list[Standing]) -> Iterable[Standing]:
+        logins = [each.known for each in standings if each.known is not None]
+        digests = {each.digest for each in logins}
+        ids = {held.id for each in standings for held in each.actor.passes}
+        known = run_blocking(self._store.credentials.good, digests) if digests else set()
+        good = run_blocking(self._store.links.good, ids) if ids else set()
+        is_good: Callable[[str], bool] = good.__contains__
+        for standing in standings:
+            actor = standing.now(lambda each: each.digest in known, is_good)
+            identity = self._engine.identity(standing.docid)
+            # Where the document is gone, its channel has closed already.
+            if identity is not None and not (
+                actor and decide(actor, Action.READ, resource_of(identity))
+            ):
+                yield standing
+
+    def _end(self, standing: Standing) -> None:
+        with self._changed:
+            connections = list(self._open.pop(standing, {}).values())
+        for each in connections:
+            each.close(LAPSED, "who opened it may look no more")
