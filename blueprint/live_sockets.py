@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
 from bokeh_server.blocking import run_sized
-from bokeh_server.blueprint.access import current_actor, readable, user_name, writable
+from bokeh_server.blueprint.access import readable, user_name, writable
 from bokeh_server.blueprint.bearers import asker, ticket_for
 from bokeh_server.blueprint.bodies import fingerprint_of
+from bokeh_server.blueprint.callers import current_caller
 from bokeh_server.blueprint.embedders import demand_embedder
 from bokeh_server.blueprint.events import expect_changes, note_open
 from bokeh_server.blueprint.feed import FeedHandler
@@ -149,8 +152,18 @@ def _origin_id(value: str | None) -> str | None:
 
 def _index(upgrade: Upgrade) -> Response:
     _check_origin(upgrade, None)
-    feed, actor = current_state().feed, current_actor()
-    return upgrade.adopt(lambda connection: FeedHandler(connection, feed, actor))
+    feed, is_good = current_state().feed, _still_known()
+    actor = replace(current_caller().actor, passes=())  # which lead to documents, and list none
+    return upgrade.adopt(lambda connection: FeedHandler(connection, feed, actor, is_good))
+
+
+def _still_known() -> Callable[[], bool]:
+    """Whether who sent this request is known still, at any time after it."""
+    known = current_caller().known
+    if known is None:
+        return lambda: True
+    accounts = current_state().accounts
+    return lambda: accounts.is_good(known)
 
 
 def _viewers(upgrade: Upgrade, docid: str) -> Response:

@@ -1,4 +1,4 @@
-"""The pages: the list of documents, a document, one plot."""
+"""The pages of a document and of one plot."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import orjson
 from flask import Blueprint, Response, current_app, jsonify, redirect, request
 from markupsafe import Markup
 
-from bokeh_server.blueprint.access import current_actor, may_read_all, readable
-from bokeh_server.blueprint.api_documents import list_documents, shared_documents
+from bokeh_server.blueprint.access import may_read_all, readable
 from bokeh_server.blueprint.bars import bar_config, bar_of
 from bokeh_server.blueprint.callers import shown_user
 from bokeh_server.blueprint.events import note_open
@@ -32,7 +31,6 @@ from bokeh_server.blueprint.tickets import asked_kind, asks_for, is_public, make
 from bokeh_server.blueprint.usercontent import asked_shell, content_host, is_usercontent
 from bokeh_server.errors import Forbidden, NotFound, UnknownModel
 from bokeh_server.sockets.origin import check_name
-from bokeh_server.storage.documents import TITLE_LENGTH
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response as AnyResponse
@@ -46,6 +44,7 @@ _DRAWING = (
     "bundles.js",
     "common.js",
     "crossing.js",
+    "drawing.js",
     "line.js",
     "outbox.js",
     "pointers.js",
@@ -54,6 +53,7 @@ _DRAWING = (
     "session.js",
     "stage.js",
     "stateful.js",
+    "thumbnail.js",
 )
 _BAR = (
     "bar.js",
@@ -67,13 +67,9 @@ _BAR = (
 )
 _MODULES = {
     "page.js": (*_BAR, *_DRAWING),
-    "shell.js": (*_BAR, "common.js", "messages.js"),
+    "shell.js": (*_BAR, "common.js", "messages.js", "thumbnail.js"),
     "frame.js": ("messages.js", *_DRAWING),
 }
-_INDEX_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-)
 #: a document may carry JavaScript of its author, so scripts are not restricted here.
 _PLOT_POLICY = "object-src 'none'; base-uri 'none'; frame-ancestors "
 
@@ -85,8 +81,6 @@ _NO_TITLE = "Bokeh Application"
 def add_routes(blueprint: Blueprint) -> None:
     """Add the routes of this module."""
     add = blueprint.add_url_rule
-    add("/", "home", _home)
-    add("/bokeh/", "index", _index)
     add("/bokeh/doc/<docid>/show", "show_document", _show_document)
     add("/bokeh/doc/<docid>/ticket", "ticket", _ticket)
     add("/bokeh/doc/<docid>/frame", "frame", _frame)
@@ -148,40 +142,6 @@ def _once(revision: Revision, key: str) -> str:
             "Look at the whole document",
         )
     return found
-
-
-def _home() -> AnyResponse:
-    """The applications, or the one at this address, or the documents."""
-    state = current_state()
-    if not state.added:
-        return _index()
-    if "/" in state.added:
-        from bokeh_server.blueprint.app_pages import show_page
-
-        return show_page("/")
-    from bokeh_server.blueprint.app_index import applications_page
-
-    has_documents = current_actor().name is not None and bool(list_documents())
-    return applications_page(render, has_documents) or _index()
-
-
-def _index() -> Response:
-    docs = list_documents()
-    root = links().root
-    argument = "" if _is_default_address() else f', url="{request.host_url.rstrip("/")}{root}/"'
-    page = render(
-        "index.html",
-        docs=docs,
-        shared=shared_documents(),
-        server=f"{request.host_url.rstrip('/')}{root}/",
-        url_argument=argument,
-        config=json_in_html({"root": root, "docs": docs, "title_length": TITLE_LENGTH}),
-    )
-    return _page(page, _INDEX_POLICY)
-
-
-def _is_default_address() -> bool:
-    return request.host == "localhost:5006" and not links().root
 
 
 def _show_document(docid: str) -> Response:
@@ -320,11 +280,18 @@ def page_config(identity: Identity, target: dict[str, Any]) -> dict[str, Any]:
         "title": identity.title,
         "ticket": make_ticket(identity, "frame" if shared else "page"),
         "writes": writes(identity),
+        "draws": _draws(identity),
         "public": is_public(),
         "revision": asked_revision(),
         "target": target,
         **({"embedded": is_embedded()} if shared else {}),
     }
+
+
+def _draws(identity: Identity) -> bool:
+    """Whether the page draws the picture of the document that the gallery shows."""
+    plain = asked_revision() is None and not asks_for("strict") and not asks_for("embedded")
+    return plain and writes(identity)
 
 
 def _server_config(docid: str) -> dict[str, Any]:

@@ -25,10 +25,12 @@ from bokeh_server.blueprint import (
     embed,
     failures,
     form_pages,
+    gallery,
     link_pages,
     live_sockets,
     pages,
     static_files,
+    thumbnails,
 )
 from bokeh_server.blueprint.foreign import refuse_foreign
 from bokeh_server.blueprint.state import current_state
@@ -49,6 +51,8 @@ _ROOMS = (
     api_events,
     api_links,
     form_pages,
+    gallery,
+    thumbnails,
     link_pages,
     api_documents,
     api_changes,

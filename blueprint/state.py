@@ -215,7 +215,7 @@ class State:
     def _start_feed(self) -> Feed:
         from bokeh_server.blueprint.feed import Feed
 
-        return Feed(self.engine)
+        return Feed(self.engine, self.store)
 
     def _start_rechecks(self) -> Rechecks:
         from bokeh_server.blueprint.rechecks import Rechecks

@@ -10,6 +10,7 @@ from bokeh_server.storage.changes import ChangeStore
 from bokeh_server.storage.credentials import CredentialStore, LoginRecord, NewToken, TokenRecord
 from bokeh_server.storage.documents import DocumentStore
 from bokeh_server.storage.events import ACTIONS, EventRecord, EventStore, NewEvent
+from bokeh_server.storage.gallery import Card, GalleryStore, Listed, Section, Sort, Wish
 from bokeh_server.storage.grants import GrantRecord, GrantStore
 from bokeh_server.storage.links import LinkRecord, LinkStore, NewLink
 from bokeh_server.storage.records import (
@@ -26,11 +27,13 @@ from bokeh_server.storage.records import (
 )
 from bokeh_server.storage.snapshots import SnapshotStore
 from bokeh_server.storage.store import Store
+from bokeh_server.storage.thumbnails import ThumbnailRecord, ThumbnailStore
 from bokeh_server.storage.users import ADMIN, UserRecord, UserStore
 
 __all__ = [
     "ACTIONS",
     "ADMIN",
+    "Card",
     "ChangeRecord",
     "ChangeStore",
     "Clash",
@@ -39,11 +42,13 @@ __all__ = [
     "DocumentStore",
     "EventRecord",
     "EventStore",
+    "GalleryStore",
     "Gone",
     "GrantRecord",
     "GrantStore",
     "LinkRecord",
     "LinkStore",
+    "Listed",
     "LoginRecord",
     "NewChange",
     "NewEvent",
@@ -51,12 +56,17 @@ __all__ = [
     "NewToken",
     "Outcome",
     "Repeated",
+    "Section",
     "Snapshot",
     "SnapshotStore",
+    "Sort",
     "Store",
     "Stored",
     "Taken",
+    "ThumbnailRecord",
+    "ThumbnailStore",
     "TokenRecord",
     "UserRecord",
     "UserStore",
+    "Wish",
 ]

@@ -157,6 +157,8 @@ class Database:
 def _prepare_sqlite(raw: Any) -> None:
     # None: the sqlite3 module leaves transactions to us, so that BEGIN IMMEDIATE can be said.
     raw.isolation_level = None
+    # its own functions know the case of ASCII letters alone
+    raw.create_function("casefold", 1, str.casefold, deterministic=True)
     cursor = raw.cursor()
     cursor.execute(f"PRAGMA busy_timeout = {LOCK_SECONDS * 1000}")
     if not cursor.execute("PRAGMA page_count").fetchone()[0]:

@@ -12,10 +12,12 @@ from bokeh_server.storage.credentials import CredentialStore
 from bokeh_server.storage.database import Database
 from bokeh_server.storage.documents import DocumentStore
 from bokeh_server.storage.events import EventStore
+from bokeh_server.storage.gallery import GalleryStore
 from bokeh_server.storage.grants import GrantStore
 from bokeh_server.storage.links import LinkStore
 from bokeh_server.storage.schema import require_head
 from bokeh_server.storage.snapshots import SnapshotStore
+from bokeh_server.storage.thumbnails import ThumbnailStore
 from bokeh_server.storage.urls import database_file, in_memory, parse_url, shown
 from bokeh_server.storage.users import UserStore
 
@@ -33,6 +35,8 @@ class Store:
         self.users = UserStore(database)
         self.credentials = CredentialStore(database)
         self.grants = GrantStore(database)
+        self.gallery = GalleryStore(database)
+        self.thumbnails = ThumbnailStore(database)
         self.events = EventStore(database)
         self.links = LinkStore(database)
 

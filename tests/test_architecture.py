@@ -88,6 +88,7 @@ ALLOWED: dict[str, set[str]] = {
         "bokeh_server.accounts",
         "bokeh_server.sockets",
         "bokeh",
+        "PIL",
         "brotli",
         "flask",
         "flask_sock",

@@ -2,6 +2,7 @@
 
 import {load_bokehjs} from "./bundles.js"
 import {follow_title, revision_url, socket_url} from "./common.js"
+import {draw, watch_quiet} from "./drawing.js"
 import {hear, OF_SHELL} from "./messages.js"
 import {RevisionSession} from "./revision.js"
 import {LiveSession} from "./session.js"
@@ -24,10 +25,11 @@ const shell = own.shell ?? new URL(location.href).origin  // of the page; the fr
 const awaited = new Map()
 let asked = 0
 let session = null
+let stage = null
 let has_started = false
 
-function tell(what, fields = {}) {
-  parent.postMessage({bokeh_server: what, ...fields}, shell)
+function tell(what, fields = {}, transferred = []) {
+  parent.postMessage({bokeh_server: what, ...fields}, shell, transferred)
 }
 
 function renew() {
@@ -72,9 +74,19 @@ async function start(config) {
   session = make_session(bk, config)
   session.on((what) => what === "state" && tell_state(session.state, session.detail, session.document != null))
   follow_title(session, config.title, (title) => tell("title", {title}))
-  new Stage(session, document.getElementById("stage"), config.target, own.bokehjs.base, tell_report)
+  stage = new Stage(session, document.getElementById("stage"), config.target, own.bokehjs.base, tell_report)
+  if (config.draws) {
+    watch_quiet(session, stage, (seq, whole) => tell("changed", {seq, whole}))
+  }
   window.bokeh_server_session = session
   session.start()
+}
+
+function tell_picture() {
+  const drawn = stage == null ? null : draw(session, stage)
+  if (drawn != null) {
+    tell("picture", drawn, [drawn.pixels])
+  }
 }
 
 function fail(error) {
@@ -86,6 +98,7 @@ hear(parent, shell, OF_SHELL, {
   call: () => tell("hello"),
   start: ({config}) => has_started || start(config).catch(fail),
   retry: () => session?.retry(),
+  draw: tell_picture,
   ticket: ({id, ...fresh}) => answered(id, fresh),
 })
 if (own.embedded) {

@@ -4,6 +4,7 @@
 // of such a form is dropped, and texts are cut and only ever shown as texts.
 
 import {WORDS} from "./common.js"
+import {HEIGHT, WIDTH} from "./thumbnail.js"
 
 const LONGEST = 300     // characters of what is shown
 const HIGHEST = 20000   // pixels
@@ -14,9 +15,10 @@ const number = (most) => (value) => Number.isInteger(value) && value >= 0 && val
 const one_of = (...words) => (value) => words.includes(value) ? value : undefined
 const optional = (form) => (value) => value == null ? null : form(value)
 const anything = (value) => value
+const bytes = (most) => (value) => value instanceof ArrayBuffer && value.byteLength <= most ? value : undefined
 
 // What a frame says: it is there; how it is connected; what it shows and how high that is;
-// that it needs a ticket.
+// that it needs a ticket; that there is something to draw for the gallery, and what was drawn.
 export const OF_FRAME = {
   hello: {},
   state: {state: one_of(...Object.keys(WORDS)), detail: text, has_document: flag},
@@ -24,13 +26,17 @@ export const OF_FRAME = {
   title: {title: text},
   size: {height: number(HIGHEST)},
   ticket: {id: number(2 ** 31)},
+  changed: {seq: number(Number.MAX_SAFE_INTEGER), whole: flag},
+  picture: {width: number(WIDTH), height: number(HEIGHT), pixels: bytes(4 * WIDTH * HEIGHT)},
 }
 
-// What a shell says: is somebody there; what to show; to try at once; a ticket, or why none.
+// What a shell says: is somebody there; what to show; to try at once; to draw it for the gallery;
+// a ticket, or why none.
 export const OF_SHELL = {
   call: {},
   start: {config: anything},
   retry: {},
+  draw: {},
   ticket: {
     id: number(2 ** 31), ticket: optional(anything), status: optional(number(599)), detail: optional(text),
   },

@@ -3,9 +3,11 @@
 import {Bar} from "./bar.js"
 import {load_bokehjs} from "./bundles.js"
 import {follow_title, renewal, revision_url, socket_url} from "./common.js"
+import {draw, watch_quiet} from "./drawing.js"
 import {RevisionSession} from "./revision.js"
 import {LiveSession} from "./session.js"
 import {Stage} from "./stage.js"
+import {Thumbnails} from "./thumbnail.js"
 
 const config = JSON.parse(document.getElementById("bokeh-server-config").textContent)
 const bar = new Bar(config, {
@@ -26,6 +28,16 @@ function make_session(bk) {
   })
 }
 
+function keep_thumbnail(session, stage) {
+  const thumbnails = new Thumbnails(config, () => {
+    const drawn = draw(session, stage)
+    if (drawn != null) {
+      thumbnails.take(drawn)
+    }
+  })
+  watch_quiet(session, stage, (seq, whole) => thumbnails.changed(seq, whole))
+}
+
 async function start() {
   const bk = await load_bokehjs(config.bokehjs)
   const session = make_session(bk)
@@ -35,8 +47,11 @@ async function start() {
     }
   })
   follow_title(session, config.title, (title) => bar.show_title(title))
-  new Stage(session, document.getElementById("stage"), config.target, config.bokehjs.base,
+  const stage = new Stage(session, document.getElementById("stage"), config.target, config.bokehjs.base,
     (what, detail) => bar.report(what, detail))
+  if (config.draws) {
+    keep_thumbnail(session, stage)
+  }
   window.bokeh_server_session = session
   session.start()
 }

@@ -46,6 +46,11 @@ export class LiveSession extends Stateful {
     this._wake()
   }
 
+  // The number of the last change that it shows.
+  get seq() {
+    return this._crossing.seen
+  }
+
   // -- connecting --------------------------------------------------------------------------------
 
   start() {

@@ -3,6 +3,7 @@
 import {Bar} from "./bar.js"
 import {renewal} from "./common.js"
 import {hear, OF_FRAME} from "./messages.js"
+import {Thumbnails} from "./thumbnail.js"
 
 const STILL_GOOD = 30000    // ms, for which the ticket that came with the page is given out
 const MOST_WAITING = 3      // a frame may ask for tickets as often as it likes, and gets
@@ -18,6 +19,7 @@ const bar = new Bar(config, {
   ended: () => frame.remove(),
   demoted: restart,
 })
+const thumbnails = config.draws ? new Thumbnails(config, () => say("draw")) : null
 
 let {ticket} = config
 let waiting = 0
@@ -33,10 +35,10 @@ function say(what, fields = {}) {
 function start() {
   clearTimeout(silence)
   frame.dataset.ready = ""
-  const {writes, revision, target, title} = config
+  const {writes, revision, target, title, draws} = config
   const fresh = performance.now() < STILL_GOOD ? ticket : null
   ticket = null
-  say("start", {config: {writes, revision, target, title, ticket: fresh}})
+  say("start", {config: {writes, revision, target, title, draws, ticket: fresh}})
 }
 
 // What whoever looks has changed here, and is not stored, goes.
@@ -75,6 +77,8 @@ hear(frame.contentWindow, "null", OF_FRAME, {
   title: ({title}) => bar.show_title(title),
   size: ({height}) => grow(height),
   ticket: ({id}) => give_ticket(id),
+  changed: ({seq, whole}) => thumbnails?.changed(seq, whole),
+  picture: (drawn) => thumbnails?.take(drawn),
 })
 frame.addEventListener("load", () => call(ANSWER_TIME))
 call(LOADING_TIME)

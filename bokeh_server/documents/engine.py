@@ -142,7 +142,7 @@ class Engine:
         """
         record = run_blocking(self._store.documents.publish, docid, published, event)
         self._identities.forget(docid)
-        self._watchers.notify(docid, "changed")
+        self._watchers.notify(docid, "rights")
         return record
 
     def embed(self, docid: str, sites: Sites, event: NewEvent | None = None) -> None:
@@ -161,13 +161,13 @@ class Engine:
         """
         run_blocking(self._store.grants.give, docid, name, role, event)
         self._identities.forget(docid)
-        self._watchers.notify(docid, "shared")
+        self._watchers.notify(docid, "rights")
 
     def unshare(self, docid: str, name: str, event: NewEvent | None = None) -> bool:
         """Take somebody's role away; whether they had one."""
         had = run_blocking(self._store.grants.take, docid, name, event)
         self._identities.forget(docid)
-        self._watchers.notify(docid, "shared")
+        self._watchers.notify(docid, "rights")
         return had
 
     def shares(self, docid: str) -> Sequence[GrantRecord]:
@@ -203,6 +203,13 @@ class Engine:
         """
         document = self._known.get(docid)
         return [] if document is None else document.channel.people()
+
+    def watched(self) -> dict[str, int]:
+        """How many browsers follow each document, of those that any follows in this process."""
+        with self._lock:
+            documents = tuple(self._known.values())
+        viewers = ((each.docid, each.channel.viewers) for each in documents)
+        return {docid: count for docid, count in viewers if count}
 
     def require(self, docid: str) -> DocumentRecord:
         """The document of this id.
@@ -300,7 +307,7 @@ class Engine:
         """Hear of everything that happens in this process.
 
         :param callback: called with a docid and ``"created"``, ``"changed"``, ``"deleted"``,
-            ``"shared"`` or ``"viewers"``, from any thread; must not block.
+            ``"rights"`` (who may do what) or ``"viewers"``, from any thread; must not block.
         :returns: the unsubscriber.
         """
         return self._watchers.add(callback)

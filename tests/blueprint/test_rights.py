@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from bokeh_server.blueprint import BokehServer
 from bokeh_server.permissions import Action
-from support.documents import doc_json, set_value
+from support.documents import doc_json, picture, set_value
 
 #: what everybody needs of a document for a route of it.
 READ, WRITE, OWN = Action.READ, Action.WRITE, Action.OWN
@@ -42,6 +42,7 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("find_document", "GET"): KNOWN,  # or a key, which finds its own, see below
     ("follow_link", "POST"): PAGE,  # with its secret
     ("frame", "GET"): ALL,  # the same for every docid: what it shows takes a ticket
+    ("gallery", "GET"): KNOWN,
     ("grant", "PUT"): OWN,
     ("grants", "GET"): OWN,
     ("healthz", "GET"): ALL,
@@ -49,6 +50,7 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("home", "GET"): KNOWN,
     ("index", "GET"): KNOWN,
     ("index_socket", "GET"): ALL,  # who is not known follows nothing
+    ("keep_thumbnail", "PUT"): WRITE,
     ("link_page", "GET"): ALL,  # the same for every link: its secret is never sent with it
     ("links", "GET"): OWN,
     ("login", "POST"): ALL,
@@ -78,6 +80,7 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("show_document", "GET"): READ,
     ("show_model", "GET"): READ,
     ("sites", "PUT"): OWN,
+    ("thumbnail", "GET"): READ,
     ("ticket", "GET"): READ,
     ("tokens", "GET"): KNOWN,
     ("unpublish", "POST"): OWN,
@@ -137,6 +140,7 @@ OF_REVISIONS = {
 }
 BODIES: dict[tuple[str, str], Any] = {
     ("append_change", "POST"): {"events": set_value(5).events},
+    ("keep_thumbnail", "PUT"): picture(),
     ("grant", "PUT"): {"role": "viewer"},
     ("make_link", "POST"): {"kind": "link", "role": "editor"},
     ("replace_content", "PUT"): {"doc": doc_json()},
@@ -163,6 +167,9 @@ class World:
         """Send a request as somebody."""
         headers = {"Accept": "application/json", **self.headers.get(who, {})}
         client = self.clients.get(who) or self.clients["nobody"]
+        if isinstance(body, bytes):
+            headers["Content-Type"] = "image/png"
+            return client.open(path, method=method, data=body, headers=headers)
         return client.open(path, method=method, json=body, headers=headers)
 
     def make_link(self, docid: str, **wish: Any) -> dict[str, Any]:

@@ -87,7 +87,7 @@ def hostile(api: Api, title: str, code: str, other: str, outside: Sink) -> str:
     button = Button(name="attack", label="attack")
     names = {"server": api.url, "other": other, "sink": outside.url}
     names |= {
-        "own_script": f"{api.url}/bokeh/static/0/index.js",
+        "own_script": f"{api.url}/bokeh/static/0/gallery.js",
         "out": f"{outside.url}/out?secret",
     }
     prelude = "".join(f"const {name} = {value!r};" for name, value in names.items())

@@ -6,17 +6,19 @@ import json
 import struct
 import threading
 from collections.abc import Callable, Iterable
+from io import BytesIO
 from typing import Any
 
 from bokeh.document import Document
 from bokeh.models import ColumnDataSource, Slider
 from bokeh.plotting import figure
+from PIL import Image
 
 from bokeh_server.channels import Behind, Closed, Cursor
 from bokeh_server.documents import LiveDocument
 from bokeh_server.protocol import Patch
 
-__all__ = ["TestFollower", "doc_json", "run_together", "set_value", "stream"]
+__all__ = ["TestFollower", "doc_json", "picture", "run_together", "set_value", "stream"]
 
 
 def doc_json() -> dict[str, Any]:
@@ -133,3 +135,10 @@ def run_together(functions: Iterable[Callable[[], object]], seconds: float = 60)
     assert not any(thread.is_alive() for thread in threads), "it hangs"
     if failures:
         raise failures[0]
+
+
+def picture(width: int = 48, height: int = 30, colour: str = "teal") -> bytes:
+    """A PNG of one colour."""
+    out = BytesIO()
+    Image.new("RGB", (width, height), colour).save(out, "PNG")
+    return out.getvalue()

@@ -1,4 +1,4 @@
-"""The list of documents: live, and each can be opened, renamed and deleted."""
+"""The gallery: live, and each document can be opened, renamed and deleted."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def own_api(own_server: RunningServer) -> Iterator[Api]:
 
 def titles(page: Page) -> list[str]:
     """The titles on the list, in order."""
-    return page.locator(".row .title").all_inner_texts()
+    return page.locator(".doc .title").all_inner_texts()
 
 
 def live(visit: Visit, api: Api, path: str = "/") -> Page:
@@ -67,7 +67,7 @@ def test_the_list_is_live(visit: Visit, own_api: Api) -> None:
     wait_until(lambda: titles(page), ["second", "first"])
     own_api.replace(first, plotted())
     wait_until(lambda: titles(page), ["first", "second"])
-    expect(page.locator(".row").first).to_contain_text("1 plot")
+    expect(page.locator(".doc").first).to_contain_text("1 plot")
     own_api.call("DELETE", f"/bokeh/doc/{second}/")
     wait_until(lambda: titles(page), ["first"])
 
@@ -78,11 +78,11 @@ def test_viewers_are_counted_and_documents_opened(visit: Visit, own_api: Api) ->
     page = live(visit, own_api, "/bokeh/")
     expect(page.locator(".viewers")).to_have_text("0 viewers")
     other = visit(own_api.url + "/bokeh/")
-    other.locator(".row .title").click()
+    other.locator(".doc .title").click()
     wait_live(other)
     expect(page.locator(".viewers")).to_have_text("1 viewer")
     other.locator(".back").click()
-    other.wait_for_selector(".row")
+    other.wait_for_selector(".doc")
     expect(page.locator(".viewers")).to_have_text("0 viewers")
 
 
