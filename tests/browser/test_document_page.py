@@ -244,7 +244,7 @@ def test_renaming_and_deleting(visit_as: Enter, apis: dict[str, Api], docid: str
     expect(page.locator("#title")).to_have_text("of a script")
     page.locator("#rename").click()
     expect(page.locator("#rename-hint")).to_contain_text("of a script")
-    page.get_by_label("Title", exact=True).fill(f"renamed {docid}")
+    page.get_by_role("textbox", name="Title").fill(f"renamed {docid}")
     page.keyboard.press("Enter")
     expect(page.locator("#title")).to_have_text(f"renamed {docid}")
     other = visit_as("grace", docid)
@@ -313,6 +313,6 @@ def test_a_server_for_one(api: Api, title: str, visit: Callable[[str], Page]) ->
     assert api.call("GET", f"/bokeh/doc/{docid}/grants")["sites"] == ["https://example.org"]
     page.keyboard.press("Escape")
     page.locator("#rename").click()
-    page.get_by_label("Title", exact=True).fill(f"renamed {title}")
+    page.get_by_role("textbox", name="Title").fill(f"renamed {title}")
     page.keyboard.press("Enter")
     expect(page.locator("#title")).to_have_text(f"renamed {title}")
