@@ -10,7 +10,7 @@ from bokeh_server.blueprint.api_documents import list_documents, shared_document
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BokehServerError
 
-__all__ = ["add_routes"]
+__all__ = ["add_routes", "usage_of"]
 
 
 def add_routes(blueprint: Blueprint) -> None:
@@ -19,6 +19,19 @@ def add_routes(blueprint: Blueprint) -> None:
     blueprint.add_url_rule("/bokeh/healthz", "healthz", _healthz)
     blueprint.add_url_rule("/bokeh/readyz", "readyz", _readyz)
     blueprint.add_url_rule("/bokeh/userinfo/", "userinfo", _userinfo)
+
+
+def usage_of(name: str) -> dict[str, int]:
+    """What somebody's documents take, and may take; 0: no limit."""
+    state = current_state()
+    usage = run_blocking(state.store.usage.of, name)
+    documents, size = state.quotas.limits(usage)
+    return {
+        "documents": usage.documents if usage else 0,
+        "bytes": usage.bytes if usage else 0,
+        "most_documents": documents,
+        "most_bytes": size,
+    }
 
 
 def _ping() -> Response:
@@ -40,4 +53,5 @@ def _readyz() -> tuple[Response, int]:
 
 def _userinfo() -> Response:
     name = demand_user("say who you are")
-    return jsonify(username=name, docs=list_documents(), shared=shared_documents())
+    told = {"usage": usage_of(name)} if current_state().settings.multi_user else {}
+    return jsonify(username=name, docs=list_documents(), shared=shared_documents(), **told)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from bokeh_server.apps import Filters, HostOptions, Lifetimes, Tokens
+from bokeh_server.apps import AppHost, Backend, Filters, HostOptions, Lifetimes, Tokens
+from bokeh_server.apps.workers import WorkerBackend
 from bokeh_server.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from bokeh_server.config import Settings
+    from bokeh.application.application import Application
 
-__all__ = ["OWN_COOKIES", "host_options"]
+    from bokeh_server.config import Settings
+    from bokeh_server.sockets import Limits
+
+__all__ = ["OWN_COOKIES", "host_options", "make_backend"]
 
 _MS = 0.001
 #: what applications never see: who has it is logged in.
@@ -33,7 +38,28 @@ def host_options(settings: Settings, secret: bytes) -> HostOptions:
         lifetimes=Lifetimes(
             settings.unused_session_lifetime * _MS, max(0.05, settings.check_unused_sessions * _MS)
         ),
+        warm=settings.warm,
         logout_url=f"{settings.url_prefix}/bokeh/logout" if settings.multi_user else None,
+    )
+
+
+def make_backend(
+    settings: Settings, secret: bytes, applications: Mapping[str, Application], limits: Limits
+) -> Backend:
+    """Where applications run, as the settings say.
+
+    :param limits: of WebSockets, which may be in worker processes.
+    :raises ConfigurationError: worker processes are wanted, and one of the applications is no file.
+    """
+    options = host_options(settings, secret)
+    if not settings.app_workers:
+        return AppHost(applications, options)
+    return WorkerBackend(
+        applications,
+        options,
+        count=settings.app_workers,
+        limits=limits,
+        patience=settings.app_worker_patience,
     )
 
 

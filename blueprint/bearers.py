@@ -25,15 +25,20 @@ __all__ = ["asker", "ticket_for"]
 def ticket_for(docid: str, token: str, attempted: str) -> Ticket:
     """Read a ticket, which must be one for this document and for this kind of server.
 
+    One of a frame is used up by that.
+
     :raises NotAuthenticated: it is not, or it is no longer valid.
     """
-    ticket = read_ticket(current_state().secret, token)
+    state = current_state()
+    ticket = read_ticket(state.secret, token, state.former_secrets)
     if ticket.docid != docid:
         raise _refused(attempted, "the ticket is for another document")
-    if ticket.kind == ("embed" if current_state().settings.multi_user else "frame"):
+    if ticket.kind == ("embed" if state.settings.multi_user else "frame"):
         raise _refused(attempted, f"this server gives out no tickets of the kind {ticket.kind}")
     if content_host() is not None and is_usercontent() is not (ticket.kind == "frame"):
         raise _refused(attempted, "the ticket is for another host of this server")
+    if ticket.kind == "frame":
+        current_state().spent.spend(token, ticket)
     return ticket
 
 

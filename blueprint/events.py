@@ -37,15 +37,24 @@ LOOKS_SECONDS = 3600.0
 REFUSED_SECONDS = 600.0
 
 
-def event_of(action: str, docid: str | None = None, detail: str | None = None) -> NewEvent | None:
+def event_of(
+    action: str,
+    docid: str | None = None,
+    detail: str | None = None,
+    owner: str | None = None,
+) -> NewEvent | None:
     """What the sender of this request is about to do, for the transaction that does it.
 
     :param docid: the document's, for actions on one.
+    :param owner: whose account it is about, where that is not the sender's.
     :param detail: what the action alone does not say, at most 1024 characters.
     :returns: ``None`` where nobody is told from anybody else, and where its sender did too much of
         late to have all of it noted.
     """
-    return _made(action, docid, detail) if _is_on() and _may() else None
+    if not _is_on() or not _may():
+        return None
+    made = _made(action, docid, detail)
+    return made if owner is None else replace(made, owner=owner)
 
 
 def note(action: str, docid: str | None = None, detail: str | None = None) -> None:

@@ -97,6 +97,7 @@ class BokehServer:
             begun to answer requests.
         """
         from bokeh_server.apps import application_of, normal_path
+        from bokeh_server.apps.workers import demand_source
 
         found = app or (self._app() if self._app is not None else None)
         attempted = f"serve an application at {path!r}"
@@ -108,6 +109,8 @@ class BokehServer:
         if place in state.added:
             raise ConfigurationError(attempted, "there is one already", "Use another address")
         loaded = application_of(application, argv)
+        if state.settings.app_workers:
+            demand_source(place, loaded)
         _add_routes(found, state, place)
         state.added[place] = loaded
         state.audiences[place] = None if users is None else frozenset(map(str.lower, users))

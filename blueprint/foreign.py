@@ -103,14 +103,19 @@ def check_request(method: str, headers: Headers, names: Names) -> Decision:
     """
     if method.upper() in SAFE_METHODS:
         return Decision(True, "the method changes nothing")
-    origin = headers.get("Origin")
-    if origin is not None:
-        host = headers.get("Host", "")
-        return check_origin(origin, host, names.allowed, names=names.own)
+    origin, host = headers.get("Origin"), headers.get("Host", "")
     site = headers.get("Sec-Fetch-Site") or "none"
-    if site in ("same-origin", "none"):
-        return check_reader(headers, names)
-    return Decision(False, f"the browser calls it {site[:100]!r}")
+    is_ours = site in ("same-origin", "none")
+    # A page that is allowed comes from elsewhere; one that says it is ours and does not is neither.
+    if not is_ours and (origin is None or _is_at(origin, host)):
+        return Decision(False, f"the browser calls it {site[:100]!r}")
+    if origin is not None:
+        return check_origin(origin, host, names.allowed, names=names.own)
+    return check_reader(headers, names)
+
+
+def _is_at(origin: str, host: str) -> bool:
+    return origin.partition("://")[2].lower() == host.lower()
 
 
 def check_reader(headers: Headers, names: Names) -> Decision:

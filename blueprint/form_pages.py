@@ -9,10 +9,12 @@ from flask import Blueprint, Response, request
 
 from bokeh_server.accounts import LEAST_PASSWORD
 from bokeh_server.blueprint.access import current_actor, demand_user
+from bokeh_server.blueprint.api_users import usage_of
 from bokeh_server.blueprint.callers import current_caller, has_login_page
 from bokeh_server.blueprint.pages import render
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
+from bokeh_server.documents.quotas import readable_size
 from bokeh_server.errors import BokehServerError, NotFound, TooMany
 
 __all__ = ["add_routes", "local_address", "say_on_page", "to_page"]
@@ -94,6 +96,17 @@ def _account() -> dict[str, Any]:
         "present": caller.known.digest if caller.known else None,
         "tokens": accounts.tokens(name),
         "changed": request.args.get("changed") == "1",
+        "usage": _usage(name),
+    }
+
+
+def _usage(name: str) -> dict[str, Any]:
+    usage = usage_of(name)
+    most = usage["most_bytes"]
+    return {
+        **usage,
+        "size": readable_size(usage["bytes"]),
+        "most_size": readable_size(most) if most else None,
     }
 
 

@@ -47,6 +47,9 @@ _OFF = (
     "local-fonts", "magnetometer", "microphone", "midi", "payment", "picture-in-picture",
     "publickey-credentials-get", "screen-wake-lock", "serial", "storage-access", "usb",
     "window-management", "xr-spatial-tracking",
+    # what frames may everywhere, unless it is taken away
+    "browsing-topics", "deferred-fetch", "deferred-fetch-minimal", "private-state-token-issuance",
+    "private-state-token-redemption",
 )  # fmt: skip
 #: what tools of plots use, where the shell lends it.
 _ON = ("clipboard-write", "fullscreen")
@@ -136,6 +139,7 @@ def frame_headers(docid: str) -> dict[str, str]:
             [*(f"{name}=()" for name in _OFF), *(f"{name}=*" for name in _ON)]
         ),
         "Referrer-Policy": "no-referrer",
+        "X-DNS-Prefetch-Control": "off",
         "Vary": "Accept, Sec-Fetch-Dest",
     }
 

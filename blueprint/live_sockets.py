@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
 from bokeh_server.blocking import run_sized
-from bokeh_server.blueprint.access import readable, user_name, writable
+from bokeh_server.blueprint.access import demand_user, readable, user_name, writable
 from bokeh_server.blueprint.bearers import asker, ticket_for
 from bokeh_server.blueprint.bodies import fingerprint_of
 from bokeh_server.blueprint.callers import current_caller
@@ -152,6 +152,7 @@ def _origin_id(value: str | None) -> str | None:
 
 def _index(upgrade: Upgrade) -> Response:
     _check_origin(upgrade, None)
+    demand_user("follow the list of documents")
     feed, is_good = current_state().feed, _still_known()
     actor = replace(current_caller().actor, passes=())  # which lead to documents, and list none
     return upgrade.adopt(lambda connection: FeedHandler(connection, feed, actor, is_good))

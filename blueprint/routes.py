@@ -14,6 +14,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from bokeh_server.blueprint import (
     api_accounts,
+    api_admin,
     api_changes,
     api_documents,
     api_events,
@@ -48,6 +49,7 @@ _ROOMS = (
     api_users,
     api_accounts,
     api_sharing,
+    api_admin,
     api_events,
     api_links,
     form_pages,

@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from flask import current_app
 
+from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.schema import BokehSchema
-from bokeh_server.blueprint.secret import load_secret
 from bokeh_server.blueprint.telling import Teller
 from bokeh_server.errors import ServerFault
+from bokeh_server.secret_keys import Keys, load_keys
 
 if TYPE_CHECKING:
     from bokeh.application.application import Application
@@ -26,9 +27,10 @@ if TYPE_CHECKING:
     from bokeh_server.blueprint.presence import Presence
     from bokeh_server.blueprint.rechecks import Rechecks
     from bokeh_server.config import Settings
-    from bokeh_server.documents import Engine
+    from bokeh_server.documents import Engine, Quotas
     from bokeh_server.documents.noting import Noter
-    from bokeh_server.sockets import SocketLoop
+    from bokeh_server.sockets import Limits, SocketLoop
+    from bokeh_server.sockets.tickets import Spent
     from bokeh_server.storage import Store
 
 __all__ = ["EXTENSION", "State", "current_state"]
@@ -77,8 +79,19 @@ class State:
     @property
     def secret(self) -> bytes:
         """The key that signs tickets."""
+        return self._keys.current
+
+    @property
+    def former_secrets(self) -> Sequence[bytes]:
+        """What signed tickets formerly, and is good still."""
+        return self._keys.former
+
+    @property
+    def _keys(self) -> Keys:
+        settings = self.settings
         return self._part(
-            "secret", lambda: load_secret(self.settings.data_dir, self.settings.secret_key)
+            "keys",
+            lambda: load_keys(settings.data_dir, settings.secret_key, settings.former_secret_keys),
         )
 
     @property
@@ -90,6 +103,11 @@ class State:
     def engine(self) -> Engine:
         """The stored documents."""
         return self._part("engine", self._start_engine)
+
+    @property
+    def quotas(self) -> Quotas:
+        """How much everybody may store."""
+        return self._part("quotas", self._make_quotas)
 
     @property
     def noter(self) -> Noter:
@@ -120,6 +138,11 @@ class State:
     def feed(self) -> Feed:
         """The live feed of the index page."""
         return self._part("feed", self._start_feed)
+
+    @property
+    def spent(self) -> Spent:
+        """The tickets that were used."""
+        return self._part("spent", self._remember_tickets)
 
     @property
     def rechecks(self) -> Rechecks:
@@ -176,9 +199,23 @@ class State:
             keep_events=timedelta(days=self.settings.keep_events_days),
         )
         sharing = self.settings.multi_user
-        authored = self.noter.changed if sharing else None
+        if not sharing:
+            return Engine(self.store, limits=limits, schema=self.schema)
         return Engine(
-            self.store, limits=limits, schema=self.schema, sharing=sharing, authored=authored
+            self.store,
+            limits=limits,
+            schema=self.schema,
+            sharing=True,
+            quotas=self.quotas,
+            authored=self.noter.changed,
+        )
+
+    def _make_quotas(self) -> Quotas:
+        from bokeh_server.documents import Quotas
+
+        settings, usage = self.settings, self.store.usage
+        return Quotas(
+            lambda name: run_blocking(usage.of, name), settings.user_documents, settings.user_bytes
         )
 
     def _make_noter(self) -> Noter:
@@ -201,15 +238,18 @@ class State:
         return Links(self.store)
 
     def _start_sockets(self) -> SocketLoop:
-        from bokeh_server.sockets import Limits, SocketLoop
+        from bokeh_server.sockets import SocketLoop
+
+        return SocketLoop(self._socket_limits())
+
+    def _socket_limits(self) -> Limits:
+        from bokeh_server.sockets import Limits
 
         largest = self.settings.max_body_size
-        return SocketLoop(
-            Limits(
-                max_message=largest,
-                max_protocol_message=largest,
-                ping_interval=self.settings.ping_interval,
-            )
+        return Limits(
+            max_message=largest,
+            max_protocol_message=largest,
+            ping_interval=self.settings.ping_interval,
         )
 
     def _start_feed(self) -> Feed:
@@ -217,16 +257,20 @@ class State:
 
         return Feed(self.engine, self.store)
 
+    def _remember_tickets(self) -> Spent:
+        from bokeh_server.sockets.tickets import Spent
+
+        return Spent()
+
     def _start_rechecks(self) -> Rechecks:
         from bokeh_server.blueprint.rechecks import Rechecks
 
         return Rechecks(self.engine, self.store)
 
     def _make_applications(self) -> Backend:
-        from bokeh_server.apps import AppHost
-        from bokeh_server.blueprint.app_options import host_options
+        from bokeh_server.blueprint.app_options import make_backend
 
-        return AppHost(self.added, host_options(self.settings, self.secret))
+        return make_backend(self.settings, self.secret, self.added, self._socket_limits())
 
     def _link_title(self, link_id: str) -> str:
         link = self.links.get(link_id)

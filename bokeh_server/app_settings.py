@@ -51,6 +51,17 @@ class AppSettings:
     public_applications: bool = declare(
         parsers.flag, False, "With --multi-user: let everybody use applications without a login"
     )
+    app_workers: int = declare(
+        parsers.count,
+        0,
+        "Processes that run applications beside the server's own; 0: it runs them itself",
+    )
+    app_worker_patience: float = declare(
+        parsers.seconds, 30.0, "Seconds that a request waits for a worker that is busy"
+    )
+    warm: int = declare(
+        parsers.count, 0, "Sessions of each application that are made before anybody asks for one"
+    )
     index: Path | None = declare(
         parsers.path, None, "Jinja template for the index of applications, in place of ours"
     )

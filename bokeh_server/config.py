@@ -173,6 +173,12 @@ class Settings(AppSettings):
     keep_days: float = declare(
         parsers.days, 7.0, "Days for which changes are kept; more if they are among the last"
     )
+    user_documents: int = declare(
+        parsers.number, 0, "Documents that a user may have, with --multi-user; 0: any number"
+    )
+    user_bytes: int = declare(
+        parsers.room, 0, "What a user's documents may take, in bytes or as 5GB; 0: no limit"
+    )
     keep_events_days: float = declare(
         parsers.days, 365.0, "Days for which it is kept what people did, with --multi-user"
     )
@@ -180,6 +186,12 @@ class Settings(AppSettings):
         parsers.text,
         "",
         "Key that signs tickets; made once and kept in data-dir when empty",
+        secret=True,
+    )
+    former_secret_keys: tuple[str, ...] = declare(
+        parsers.keys,
+        (),
+        "Keys that secret_key was before, whose tickets are good still",
         secret=True,
     )
     sources: Mapping[str, str] = field(default_factory=dict, compare=False)

@@ -9,7 +9,8 @@
     │   │   └── InvalidPatch        a patch that the document cannot take
     │   ├── NotAuthenticated        401
     │   ├── Forbidden               403
-    │   │   └── OriginRefused       a WebSocket from a page of another site
+    │   │   ├── OriginRefused       a WebSocket from a page of another site
+    │   │   └── QuotaReached        the owner has stored all that they may
     │   ├── NotFound                404
     │   │   ├── UnknownDocument
     │   │   ├── UnknownModel
@@ -23,6 +24,7 @@
     │   └── TooMany                 429
     ├── ServerFault                 the server cannot (5xx): try again later
     │   ├── ApplicationFailed       500: an application's own code
+    │   ├── ApplicationUnavailable  503: its worker process is busy, or has ended
     │   ├── StorageUnavailable      503
     │   └── StorageFull             507
     ├── ConfigurationError          the server cannot start as configured
@@ -38,6 +40,7 @@ from typing import ClassVar
 
 __all__ = [
     "ApplicationFailed",
+    "ApplicationUnavailable",
     "BadRequest",
     "BokehServerError",
     "CallerError",
@@ -52,6 +55,7 @@ __all__ = [
     "NotAuthenticated",
     "NotFound",
     "OriginRefused",
+    "QuotaReached",
     "SchemaMismatch",
     "ServerFault",
     "SessionGone",
@@ -131,6 +135,12 @@ class OriginRefused(Forbidden):
     """A request sent by a page of another site."""
 
     code = "origin_refused"
+
+
+class QuotaReached(Forbidden):
+    """The owner has as many documents, or as much in them, as they may; nothing was stored."""
+
+    code = "quota_reached"
 
 
 class NotFound(CallerError):
@@ -225,6 +235,13 @@ class ApplicationFailed(ServerFault):
 
     status = 500
     code = "application_failed"
+
+
+class ApplicationUnavailable(ServerFault):
+    """The process that runs an application is busy, or has ended."""
+
+    status = 503
+    code = "application_unavailable"
 
 
 class StorageUnavailable(ServerFault):

@@ -21,6 +21,7 @@ __all__ = [
     "flag",
     "header",
     "hosts",
+    "keys",
     "level",
     "names",
     "number",
@@ -28,6 +29,7 @@ __all__ = [
     "port",
     "prefix",
     "registration",
+    "room",
     "seconds",
     "session_ids",
     "size",
@@ -122,6 +124,11 @@ def size(value: object) -> int:
     return number
 
 
+def room(value: object) -> int:
+    """A :func:`size`, or 0 for as much as there is."""
+    return 0 if str(value).strip() == "0" else size(value)
+
+
 def level(value: object) -> str:
     """One of :data:`LOG_LEVELS`."""
     word = text(value).lower()
@@ -196,6 +203,14 @@ def names(value: object) -> tuple[str, ...]:
         if re.search(r"\s", name):
             raise ValueError(f"{name!r} has a space in it")
     return tuple(name for name in found if name)
+
+
+def keys(value: object) -> tuple[str, ...]:
+    """Secrets, as a list or with commas between them; no message has what they are."""
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, (list, tuple)) or not all(isinstance(item, str) for item in items):
+        raise ValueError("it is not a list of texts")
+    return tuple(item.strip() for item in items if item.strip())
 
 
 def hosts(value: object) -> tuple[str, ...]:

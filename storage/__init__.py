@@ -28,6 +28,7 @@ from bokeh_server.storage.records import (
 from bokeh_server.storage.snapshots import SnapshotStore
 from bokeh_server.storage.store import Store
 from bokeh_server.storage.thumbnails import ThumbnailRecord, ThumbnailStore
+from bokeh_server.storage.usage import Usage, UsageStore
 from bokeh_server.storage.users import ADMIN, UserRecord, UserStore
 
 __all__ = [
@@ -66,6 +67,8 @@ __all__ = [
     "ThumbnailRecord",
     "ThumbnailStore",
     "TokenRecord",
+    "Usage",
+    "UsageStore",
     "UserRecord",
     "UserStore",
     "Wish",

@@ -24,6 +24,7 @@ from bokeh_server.storage.records import (
 )
 from bokeh_server.storage.tables import Change, Document, Snapshot
 from bokeh_server.storage.types import UTCDateTime, utc_now
+from bokeh_server.storage.usage import ROW_BYTES, count_bytes
 
 __all__ = ["ChangeStore"]
 
@@ -45,7 +46,11 @@ _INSERT = insert(Change.__table__)  # type: ignore[arg-type]
 _ADVANCE = (
     update(Document.__table__)  # type: ignore[arg-type]
     .where(_documents.c.id == bindparam("b_docid"), _documents.c.seq == bindparam("b_before"))
-    .values(seq=bindparam("b_seq"), changed=bindparam("b_at", type_=UTCDateTime()))
+    .values(
+        seq=bindparam("b_seq"),
+        changed=bindparam("b_at", type_=UTCDateTime()),
+        bytes=func.coalesce(_documents.c.bytes, 0) + bindparam("b_bytes"),
+    )
 )
 _PLOTS = (
     update(Document.__table__)  # type: ignore[arg-type]
@@ -180,7 +185,9 @@ class ChangeStore:
         with self._database.write(f"compact document {docid}") as connection:
             connection.execute(lock)
             gone = delete(Change).where(Change.docid == docid, Change.seq.in_(oldest))
-            return connection.execute(gone).rowcount
+            sizes = connection.scalars(gone.returning(func.length(Change.body))).all()
+            count_bytes(connection, docid, -sum(sizes) - ROW_BYTES * len(sizes))
+            return len(sizes)
 
 
 def _record(row: Sequence[Any]) -> ChangeRecord:
@@ -265,8 +272,15 @@ class _Group:
 
     def _advance(self) -> None:
         moved = [(docid, seq) for docid, seq in self._heads.items() if seq != self._before[docid]]
+        sizes = _sizes(self._accepted)
         rows = [
-            {"b_docid": docid, "b_before": self._before[docid], "b_seq": seq, "b_at": self._at}
+            {
+                "b_docid": docid,
+                "b_before": self._before[docid],
+                "b_seq": seq,
+                "b_at": self._at,
+                "b_bytes": sizes[docid],
+            }
             for docid, seq in moved
         ]
         if self._connection.execute(_ADVANCE, rows).rowcount != len(rows):
@@ -288,6 +302,13 @@ class _Group:
             "key": change.key,
             "body": change.body,
         }
+
+
+def _sizes(changes: Iterable[NewChange]) -> dict[str, int]:
+    sizes: dict[str, int] = {}
+    for change in changes:
+        sizes[change.docid] = sizes.get(change.docid, 0) + len(change.body) + ROW_BYTES
+    return sizes
 
 
 def _last_plots(changes: Iterable[NewChange]) -> dict[str, int]:

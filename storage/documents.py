@@ -10,10 +10,10 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from bokeh_server.errors import BadRequest, Conflict, TitleTaken, UnknownDocument
+from bokeh_server.errors import BadRequest, Conflict, QuotaReached, TitleTaken, UnknownDocument
 from bokeh_server.storage.database import Database
 from bokeh_server.storage.events import NewEvent, add_event
 from bokeh_server.storage.records import DocumentRecord
@@ -97,11 +97,14 @@ class DocumentStore:
         title: str,
         docid: str | None = None,
         event: NewEvent | None = None,
+        most: int = 0,
     ) -> DocumentRecord:
         """Make an empty document; the owner is made when new.
 
         :param docid: the id it shall have, as when a document is imported; ``None`` for a new one.
         :param event: is kept in the same transaction, here and below.
+        :param most: so many the owner may have; 0: any number.
+        :raises QuotaReached: they have as many.
         :raises TitleTaken: the owner has a document of this title.
         :raises Conflict: there is a document of this id.
         :raises BadRequest: the title or id cannot be used.
@@ -111,8 +114,11 @@ class DocumentStore:
             raise BadRequest("create a document", f"{docid[:80]!r} cannot be a document's id")
         docid = docid or make_docid()
         with self._database.write(f"create the document {title!r}") as connection:
+            owner_id = _owner_id(connection, owner)
+            if most:
+                _check_number(connection, owner_id, title, most)
             try:
-                _insert(connection, docid, _owner_id(connection, owner), title)
+                _insert(connection, docid, owner_id, title)
             except IntegrityError as error:
                 raise _why_not(error, docid, title) from error
             if event is not None:
@@ -220,6 +226,19 @@ class DocumentStore:
             return record
 
 
+def _check_number(connection: Connection, owner_id: int, title: str, most: int) -> None:
+    # Locked, so that of many at once no one more is made than there is room for.
+    connection.execute(select(User.id).where(User.id == owner_id).with_for_update(key_share=True))
+    query = select(func.count()).where(Document.owner_id == owner_id)
+    count = connection.execute(query).scalar_one()
+    if count >= most:
+        raise QuotaReached(
+            f"create the document {title!r}",
+            f"you have {count} documents and may have {most}",
+            "Delete one, or ask whoever looks after this server for more",
+        )
+
+
 def _insert(connection: Connection, docid: str, owner_id: int, title: str) -> None:
     now = utc_now()
     connection.execute(
@@ -231,6 +250,7 @@ def _insert(connection: Connection, docid: str, owner_id: int, title: str) -> No
             snapshot_seq=0,
             published=False,
             plots=0,
+            bytes=0,
             created=now,
             changed=now,
         )

@@ -20,6 +20,7 @@ from bokeh_server.storage.database import Database
 from bokeh_server.storage.links import oldest_pinned
 from bokeh_server.storage.records import Snapshot as SnapshotRecord
 from bokeh_server.storage.tables import OPEN, Blob, Change, Document, Part, Snapshot
+from bokeh_server.storage.usage import ROW_BYTES, count_bytes
 
 __all__ = ["SnapshotStore"]
 
@@ -88,7 +89,8 @@ class SnapshotStore:
             for some in _slices(blobs):
                 rows = [{"docid": docid, "digest": key, "body": bytes(data)} for key, data in some]
                 with self._writing(docid) as connection:
-                    connection.execute(add, rows)
+                    added = connection.execute(add, rows).scalars().all()
+                    count_bytes(connection, docid, sum(added))
         except _Refused:
             return False
         return True
@@ -115,6 +117,7 @@ class SnapshotStore:
                 _advance(connection, docid, base, seq)
                 _change_parts(connection, docid, seq, added, ended)
                 connection.execute(insert(Snapshot).values(docid=docid, seq=seq))
+                count_bytes(connection, docid, ROW_BYTES * len(added))
         except _Refused:
             return False
         return True
@@ -190,11 +193,13 @@ class SnapshotStore:
         attempted = f"compact document {docid}"
         with self._database.write(attempted) as connection:
             parts = connection.execute(_old_parts(docid, limit)).rowcount
+            count_bytes(connection, docid, -ROW_BYTES * parts)
         with self._database.read(attempted) as connection:
             unused = list(connection.execute(_unused_blobs(docid, limit)).scalars())
         if unused:
             with self._database.write(attempted) as connection:
-                connection.execute(_drop_unused(docid, unused))
+                dropped = connection.scalars(_drop_unused(docid, unused)).all()
+                count_bytes(connection, docid, -sum(dropped))
         return max(parts, len(unused))
 
 
@@ -213,7 +218,9 @@ def _read(connection: Connection, docid: str, seq: int) -> SnapshotRecord:
 
 def _insert_missing(database: Database) -> Any:
     dialect = sqlite if database.is_sqlite else postgresql
-    return dialect.insert(Blob.__table__).on_conflict_do_nothing()
+    # Only what was not there yet is given back.
+    size = func.length(Blob.body)
+    return dialect.insert(Blob.__table__).on_conflict_do_nothing().returning(size)
 
 
 def _slices(blobs: Blobs) -> Iterator[list[tuple[bytes, bytes | memoryview]]]:
@@ -279,4 +286,5 @@ def _unused_blobs(docid: str, limit: int) -> Any:
 
 def _drop_unused(docid: str, digests: list[bytes]) -> Any:
     # Asked again, as a part may have come to need some of them.
-    return delete(Blob).where(_is_unused(docid), Blob.digest.in_(digests))
+    gone = delete(Blob).where(_is_unused(docid), Blob.digest.in_(digests))
+    return gone.returning(func.length(Blob.body))

@@ -19,6 +19,7 @@ from bokeh_server.storage.schema import require_head
 from bokeh_server.storage.snapshots import SnapshotStore
 from bokeh_server.storage.thumbnails import ThumbnailStore
 from bokeh_server.storage.urls import database_file, in_memory, parse_url, shown
+from bokeh_server.storage.usage import UsageStore
 from bokeh_server.storage.users import UserStore
 
 __all__ = ["Store", "open_database", "unusable"]
@@ -38,6 +39,7 @@ class Store:
         self.gallery = GalleryStore(database)
         self.thumbnails = ThumbnailStore(database)
         self.events = EventStore(database)
+        self.usage = UsageStore(database)
         self.links = LinkStore(database)
 
     @classmethod

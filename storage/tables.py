@@ -161,6 +161,7 @@ class Document(Base):
     """A stored document; its content is in its snapshot and changes.
 
     ``seq`` is the number of its last change, ``snapshot_seq`` that of the newest snapshot.
+    ``bytes`` counts what is stored of it, see storage/usage.py; without a number it is none.
     ``sites`` are the origins whose pages may embed it, with spaces between: none of them where it
     is empty, every page where it is null.
     """
@@ -178,6 +179,7 @@ class Document(Base):
     created: Mapped[datetime]
     changed: Mapped[datetime]
     sites: Mapped[str | None] = mapped_column(String(2048))
+    bytes: Mapped[int | None] = mapped_column(BigInteger)
 
 
 class Grant(Base):

@@ -122,6 +122,18 @@ class UserStore:
         with self._database.write("hash a password anew") as connection:
             connection.execute(query.values(password=password))
 
+    def set_rank(self, name: str, rank: str | None, event: NewEvent | None = None) -> None:
+        """Make somebody an admin, or one no longer.
+
+        :raises NotFound: there is nobody of this name.
+        """
+        _check(name)
+        with self._database.write(f"rank the user {name!r}") as connection:
+            changed = update(User).where(User.name == name).values(rank=rank)
+            if not connection.execute(changed).rowcount:
+                raise unknown_user(name)
+            add_event(connection, event)
+
     def disable(self, name: str, disabled: bool, event: NewEvent | None = None) -> None:
         """Let nobody log in as a user, and end their logins; or let them again.
 

@@ -83,6 +83,29 @@ def pytest_fixture_setup(
             request.config.stash.setdefault(SHARED, set()).update(_running() - before)
 
 
+#: hashes that take no time, where it is not they that are tested.
+CHEAP = {"time_cost": 1, "memory_cost": 8}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> None:
+    """Have this process make cheap hashes; servers that tests start make real ones."""
+    from bokeh_server.accounts import passwords
+
+    passwords.COST.update(CHEAP)
+
+
+@pytest.fixture(scope="module")
+def true_passwords() -> Iterator[None]:
+    """Have it make real ones."""
+    from bokeh_server.accounts import passwords
+
+    for name in CHEAP:
+        del passwords.COST[name]
+    yield
+    passwords.COST.update(CHEAP)
+
+
 @pytest.fixture(autouse=True)
 def no_leaks(request: pytest.FixtureRequest) -> Iterator[None]:
     """Fail the test that leaves a thread running or a socket open.

@@ -36,6 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "bokeh_server.remembered": {"bokeh_server.errors"},
     "bokeh_server.sites": {"bokeh_server.errors"},
     "bokeh_server.tags": set(),
+    "bokeh_server.secret_keys": {"bokeh_server.errors"},
     "bokeh_server.parsers": set(),
     "bokeh_server.app_settings": {"bokeh_server.parsers"},
     "bokeh_server.config": {
@@ -76,12 +77,14 @@ ALLOWED: dict[str, set[str]] = {
         "bokeh",
         "orjson",
     },
+    "bokeh_server.app_worker": {"bokeh_server.apps", "bokeh_server.errors", "gevent"},
     "bokeh_server.blueprint": BASE
     | {
         "bokeh_server.apps",
         "bokeh_server.config",
         "bokeh_server.permissions",
         "bokeh_server.protocol",
+        "bokeh_server.secret_keys",
         "bokeh_server.channels",
         "bokeh_server.storage",
         "bokeh_server.documents",
@@ -132,6 +135,7 @@ ALLOWED: dict[str, set[str]] = {
         "bokeh_server.protocol",
         "bokeh_server.documents",
         "bokeh_server.accounts",
+        "bokeh_server.secret_keys",
         "bokeh_server.server",
         "bokeh_server.storage",
         "click",

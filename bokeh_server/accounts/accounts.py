@@ -262,6 +262,14 @@ class Accounts:
         run_blocking(self._users.disable, found, disabled, _of(event, found))
         self._forget()
 
+    def rank(self, name: str, rank: str | None, event: NewEvent | None = None) -> None:
+        """Make somebody an admin, or one no longer.
+
+        :raises NotFound: nobody has this name.
+        """
+        found = folded(name)
+        run_blocking(self._users.set_rank, found, rank, _of(event, found))
+
     def delete(self, name: str, event: NewEvent | None = None) -> None:
         """Delete somebody with everything that is theirs."""
         run_blocking(self._users.delete, folded(name), event)
@@ -359,7 +367,10 @@ class Accounts:
 
 def _of(event: NewEvent | None, name: str) -> NewEvent | None:
     """The event, as one of somebody's account, who may read it."""
-    return None if event is None else replace(event, owner=name, actor=event.actor or name)
+    if event is None:
+        return None
+    named = event.actor or event.via == "command"
+    return replace(event, owner=name, actor=event.actor if named else name)
 
 
 def _typed(text: object) -> str:

@@ -11,7 +11,7 @@ import threading
 import unicodedata
 from collections.abc import Callable
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -25,6 +25,8 @@ T = TypeVar("T")
 
 #: seconds to wait for one's turn.
 PATIENCE_SECONDS = 20.0
+#: what is not as argon2 has it by default. One lane a hash: with more it would take all cores.
+COST: dict[str, Any] = {"parallelism": 1}
 
 
 class Passwords:
@@ -34,8 +36,7 @@ class Passwords:
     """
 
     def __init__(self, at_once: int | None = None) -> None:
-        # One lane a hash: with more of them it would take all cores at once.
-        self._hasher = PasswordHasher(parallelism=1)
+        self._hasher = PasswordHasher(**COST)
         self._turns = threading.BoundedSemaphore(at_once or max(1, (os.cpu_count() or 1) - 1))
 
     def hash(self, password: str) -> str:

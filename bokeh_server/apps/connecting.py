@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bokeh_server.apps.session import AppSession
+from bokeh_server.protocol.messages import ack
 from bokeh_server.sockets.bokeh_handler import BokehHandler
 from bokeh_server.sockets.connection import Connection
 
@@ -27,6 +28,10 @@ class AppHandler(BokehHandler):
         )
         self._session = session
         session.connected()
+
+    def opened(self) -> None:
+        """Queue the ``ACK``, by whose id a page knows whether it is the same session again."""
+        self._connection.send(ack(self._session.birth))
 
     def closed(self) -> None:
         """Tell the session."""

@@ -35,26 +35,57 @@ class AppServerContext(ServerContext):
 class AppSessionContext(SessionContext):
     """One session.
 
-    :ivar request: the request that it was made of.
-    :ivar token_payload: what the page's token says.
+    :param session_id: ``None``: it is made ahead, and nobody's yet; see :meth:`become`.
     :ivar session: ``None`` as long as the session is made.
+    :ivar was_asked: what of that which only somebody's session has was looked at before it was
+        somebody's; empty: nothing.
     """
 
     def __init__(
         self,
-        session_id: str,
+        session_id: str | None,
         server_context: AppServerContext,
         document: Document,
         request: AppRequest,
         token_payload: dict[str, Any],
         logout_url: str | None = None,
     ) -> None:
-        super().__init__(server_context, ID(session_id))
+        super().__init__(server_context, ID(session_id or ""))
         self._document = document
-        self.request = request
-        self.token_payload = token_payload
+        self._request = request
+        self._token_payload = token_payload
+        self._is_nobodys = session_id is None
+        self.was_asked = ""
         self.logout_url = logout_url
         self.session: AppSession | None = None
+
+    def become(self, session_id: str, request: AppRequest, payload: dict[str, Any]) -> None:
+        """Be somebody's from now on."""
+        self._id = ID(session_id)
+        self._request, self._token_payload = request, payload
+        self._is_nobodys = False
+
+    def _asked(self, what: str) -> None:
+        if self._is_nobodys:
+            self.was_asked = what
+
+    @property
+    def id(self) -> ID:
+        """The session's id."""
+        self._asked("its id")
+        return self._id
+
+    @property
+    def request(self) -> AppRequest:
+        """The request that it was made of."""
+        self._asked("its request")
+        return self._request
+
+    @property
+    def token_payload(self) -> dict[str, Any]:
+        """What the page's token says."""
+        self._asked("what its token says")
+        return self._token_payload
 
     @property
     def user(self) -> str | None:

@@ -46,6 +46,7 @@ class AppHost:
                 self._coroutines,
                 options.lifetimes,
                 options.logout_url,
+                options.warm,
             )
             for path, application in applications.items()
         }

@@ -10,15 +10,36 @@ from pathlib import Path
 from bokeh.application.application import Application
 from bokeh.application.handlers.directory import DirectoryHandler
 from bokeh.application.handlers.function import FunctionHandler
+from bokeh.application.handlers.handler import Handler
 from bokeh.application.handlers.notebook import NotebookHandler
 from bokeh.application.handlers.script import ScriptHandler
 from bokeh.document import Document
 
 from bokeh_server.errors import ConfigurationError
 
-__all__ = ["Loadable", "application_of", "applications_of", "expand", "normal_path"]
+__all__ = [
+    "FileApplication",
+    "Loadable",
+    "application_of",
+    "applications_of",
+    "expand",
+    "normal_path",
+]
 
 Loadable = str | os.PathLike[str] | Callable[[Document], None] | Application
+
+
+class FileApplication(Application):
+    """An application that another process can load, too.
+
+    :ivar source: its script, notebook or folder.
+    :ivar argv: what its script finds in ``sys.argv[1:]``.
+    """
+
+    def __init__(self, *handlers: Handler, source: Path, argv: tuple[str, ...] = ()) -> None:
+        super().__init__(*handlers)
+        self.source = source
+        self.argv = argv
 
 
 def application_of(what: Loadable, argv: Sequence[str] = ()) -> Application:
@@ -49,7 +70,7 @@ def _of_path(path: Path, argv: list[str]) -> Application:
     if handler.failed:
         why = f"{handler.error}\n{handler.error_detail}".strip()
         raise ConfigurationError(attempted, why, "Mend it")
-    return Application(handler)
+    return FileApplication(handler, source=path.absolute(), argv=tuple(argv))
 
 
 _HANDLERS: Mapping[str, Callable[..., ScriptHandler | NotebookHandler | DirectoryHandler]] = {

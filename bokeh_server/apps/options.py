@@ -26,6 +26,7 @@ class Lifetimes:
 class HostOptions:
     """How applications are served.
 
+    :param warm: how many sessions of each application are made ahead.
     :param logout_url: what ``session_context.logout_url`` says.
     """
 
@@ -33,3 +34,4 @@ class HostOptions:
     filters: Filters = field(default_factory=Filters)
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     logout_url: str | None = None
+    warm: int = 0

@@ -24,6 +24,7 @@ from bokeh_server.apps.options import Lifetimes
 from bokeh_server.apps.requests import AppRequest
 from bokeh_server.apps.schedule import Schedule
 from bokeh_server.apps.session import AppSession
+from bokeh_server.apps.warming import Made, WarmSessions
 from bokeh_server.errors import ApplicationFailed, NotFound
 
 __all__ = ["RunningApplication"]
@@ -47,6 +48,7 @@ class RunningApplication:
 
     :ivar path: where it is served, such as ``/sliders``; ``/`` for the root.
     :ivar application: Bokeh's.
+    :ivar warm: sessions that are made ahead.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class RunningApplication:
         coroutines: Coroutines,
         lifetimes: Lifetimes,
         logout_url: str | None = None,
+        warm: int = 0,
     ) -> None:
         self.path = path
         self.application = application
@@ -66,8 +69,11 @@ class RunningApplication:
         self._lifetimes = lifetimes
         self._logout_url = logout_url
         self._lock = threading.Lock()
-        self._sessions: dict[str, tuple[AppSession, AppSessionContext]] = {}
+        self._sessions: dict[str, Made] = {}
         self._making: dict[str, _Making] = {}
+        self.warm = WarmSessions(
+            path, warm, lambda: self._run(None, AppRequest(), {}), self._discard_warm, schedule
+        )
         if not any(isinstance(each, DocumentLifecycleHandler) for each in application.handlers):
             application.add(DocumentLifecycleHandler())
         self._runs_scripts = any(
@@ -123,6 +129,22 @@ class RunningApplication:
             mine.done.set()
 
     def _make(self, session_id: str, request: AppRequest, payload: dict[str, Any]) -> AppSession:
+        made = self.warm.take()
+        if made is None:
+            made = self._run(session_id, request, payload)
+        session, context = made
+        context.become(session_id, request, payload)
+        session.id = session_id
+        with self._lock:
+            self._sessions[session_id] = made
+        session.start()
+        return session
+
+    def _run(self, session_id: str | None, request: AppRequest, payload: dict[str, Any]) -> Made:
+        """Run the application; its callbacks do not run yet.
+
+        :param session_id: ``None``: the session is nobody's yet.
+        """
         document = Document()
         context = AppSessionContext(
             session_id, self.context, document, request, payload, self._logout_url
@@ -130,12 +152,9 @@ class RunningApplication:
         set_context(document, context)
         self._run_hooks("on_session_created", context)
         self._initialize(document)
-        session = AppSession(session_id, document, self._schedule, self._coroutines)
+        session = AppSession(session_id or "", document, self._schedule, self._coroutines)
         context.session = session
-        with self._lock:
-            self._sessions[session_id] = (session, context)
-        session.start()
-        return session
+        return session, context
 
     def _initialize(self, document: Document) -> None:
         try:
@@ -181,9 +200,14 @@ class RunningApplication:
 
     def discard_unused(self) -> None:
         """Let go of the sessions that nobody uses."""
+        self.warm.discard_old()
         for session, context in list(self._sessions.values()):
             if session.finish(self._lifetimes.unused):
                 self._schedule.spawn(self._discard, session, context)
+
+    def _discard_warm(self, made: Made) -> None:
+        made[0].finish(-1.0)
+        self._discard(*made)
 
     def _discard(self, session: AppSession, context: AppSessionContext) -> None:
         with self._lock:
@@ -198,9 +222,11 @@ class RunningApplication:
     def load(self) -> None:
         """Run ``on_server_loaded``."""
         self._guarded("on_server_loaded", self.application.on_server_loaded)
+        self.warm.fill_later()
 
     def unload(self) -> None:
         """End all sessions, and run ``on_server_unloaded``."""
+        self.warm.close()
         for session, context in list(self._sessions.values()):
             if session.finish(-1.0):
                 self._discard(session, context)

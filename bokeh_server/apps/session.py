@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import threading
 import time
 from collections.abc import Callable
@@ -53,6 +54,7 @@ class AppSession:
     caused it; nobody waits for a connection.
 
     :ivar channel: its live feed.
+    :ivar birth: no other session has it, also not one of the same id.
     :ivar document: Bokeh's document; only to be changed by whoever has the lock.
     :ivar was_left: whether a connection to it has been lost.
     """
@@ -61,6 +63,7 @@ class AppSession:
         self, session_id: str, document: Document, schedule: Schedule, coroutines: Coroutines
     ) -> None:
         self.id = session_id
+        self.birth = secrets.token_hex(8)
         self.document = document
         self.channel = Channel()
         self.lock = DocumentLock()
@@ -79,6 +82,7 @@ class AppSession:
 
     def start(self) -> None:
         """Follow what the document does, and run the callbacks that it has already."""
+        self._unused_since = time.monotonic()
         callbacks = self.document.callbacks
         dispatch = callbacks.trigger_on_change
 

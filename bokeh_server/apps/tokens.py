@@ -72,6 +72,22 @@ class Tokens:
         self._generates = generates
         self._lifetime = lifetime
 
+    def pack(self) -> dict[str, Any]:
+        """How they are made, for another process; has the secret in it."""
+        return {
+            "secret": self._secret.hex(),
+            "signed": self._signed,
+            "generates": self._generates,
+            "lifetime": self._lifetime,
+        }
+
+    @classmethod
+    def unpack(cls, content: dict[str, Any]) -> Tokens:
+        """The same tokens."""
+        return cls(bytes.fromhex(content["secret"]), **{
+            name: content[name] for name in ("signed", "generates", "lifetime")
+        })  # fmt: skip
+
     def new_id(self) -> str:
         """A new session id.
 

@@ -11,8 +11,10 @@ from bokeh_server import __version__
 from bokeh_server.cli.applications import ServingGroup
 from bokeh_server.cli.database import db
 from bokeh_server.cli.documents import docs
+from bokeh_server.cli.events import events
 from bokeh_server.cli.history import log_command, restore_command
 from bokeh_server.cli.options import CONTEXT, server_options, settings_of
+from bokeh_server.cli.secret import secret
 from bokeh_server.cli.tables import print_table
 from bokeh_server.cli.tokens import tokens
 from bokeh_server.cli.users import users
@@ -86,6 +88,8 @@ docs.add_command(restore_command)
 bokeh_server.add_command(docs)
 bokeh_server.add_command(users)
 bokeh_server.add_command(tokens)
+bokeh_server.add_command(events)
+bokeh_server.add_command(secret)
 
 
 def run() -> None:

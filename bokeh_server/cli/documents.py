@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bokeh_server.cli.archive import read_archive, write_archive
+from bokeh_server.cli.noting import by_command
 from bokeh_server.cli.options import CONTEXT, settings_of, store_options
 from bokeh_server.cli.tables import print_table, readable_size
 from bokeh_server.errors import BokehServerError, ConfigurationError, UnknownDocument
@@ -19,7 +20,7 @@ from bokeh_server.sites import check_sites, read_sites, write_sites
 
 if TYPE_CHECKING:
     from bokeh_server.documents import Engine
-    from bokeh_server.storage import DocumentRecord, Store
+    from bokeh_server.storage import DocumentRecord, NewEvent, Store
 
 __all__ = ["REVISION", "docs", "find_document", "open_engine", "open_store"]
 
@@ -82,6 +83,13 @@ def find_document(store: Store, key: str) -> DocumentRecord:
     return record
 
 
+def _event(action: str, record: DocumentRecord, detail: str | None = None) -> NewEvent:
+    """What a command does to a document, for its owner to read."""
+    return by_command(
+        action, docid=record.docid, owner=record.owner, title=record.title, detail=detail
+    )
+
+
 @docs.command("list")
 @store_options
 @click.pass_context
@@ -116,7 +124,7 @@ def delete_command(
         records = [find_document(store, key) for key in documents]
         for record in records:
             if yes or click.confirm(f"Delete {record.title!r} ({record.docid}) for good?"):
-                store.documents.delete(record.docid)
+                store.documents.delete(record.docid, _event("delete", record))
                 click.echo(f"Deleted {record.title!r} ({record.docid}).")
 
 
@@ -131,7 +139,8 @@ def give_command(context: click.Context, /, document: str, name: str, **options:
     So documents of a server without accounts get owners when it is started with --multi-user.
     """
     with open_store(context, options, create=False) as store:
-        record = store.documents.give(find_document(store, document).docid, name)
+        record = find_document(store, document)
+        record = store.documents.give(record.docid, name, _event("give", record, f"to {name}"))
     click.echo(f"{record.title!r} ({record.docid}) is {record.owner}'s now.")
 
 
@@ -161,7 +170,8 @@ def sites_command(
         record = find_document(store, document)
         if every or none or sites:
             text = write_sites(None if every else check_sites(sites))
-            record = store.documents.embed(record.docid, text)
+            event = _event("sites", record, text or ("every site" if every else "no site"))
+            record = store.documents.embed(record.docid, text, event)
     allowed = read_sites(record.sites)
     click.echo("every site" if allowed is None else "\n".join(allowed) or "no site")
 

@@ -16,7 +16,7 @@ __all__ = ["CONTEXT", "server_options", "settings_of", "store_options"]
 CONTEXT = {"help_option_names": ["--help"], "max_content_width": 100}
 
 #: settings that are not for the command line: it is shown to everyone who lists processes.
-NOT_OPTIONS = {"secret_key"}
+NOT_OPTIONS = {"secret_key", "former_secret_keys"}
 STORE_OPTIONS = ("database", "data_dir")
 #: what the server of 2015 called them.
 SHORT = {"multi_user": "-m"}
@@ -30,6 +30,7 @@ _METAVARS: dict[parsers.Parser, str] = {
     parsers.days: "DAYS",
     parsers.seconds: "SECONDS",
     parsers.size: "BYTES",
+    parsers.room: "BYTES",
     parsers.level: "LEVEL",
     parsers.registration: "WHO",
     parsers.header: "NAME",

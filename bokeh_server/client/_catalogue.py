@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlencode
 
 from bokeh_server.client._people import People
 from bokeh_server.errors import (
@@ -158,6 +159,29 @@ class Documents(People):
         """The sites whose pages may embed the document; ``None``: every one."""
         answer: dict[str, Any] = self.http.get(self.http.url("doc", self.used(), "grants"))
         return answer["sites"]  # type: ignore[no-any-return]
+
+    def events(
+        self,
+        docid: str | None = None,
+        *,
+        action: str | None = None,
+        actor: str | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> list[dict[str, Any]]:
+        """Who did what to your documents and your account, the newest first.
+
+        :param docid: only to this document, which may be deleted by now.
+        :param action: only this, such as ``"share"``.
+        :param actor: only what this user did.
+        :param before: only what was noted before the event with this ``"id"``.
+        :returns: for each ``"at"``, ``"actor"``, ``"action"``, ``"docid"``, ``"title"`` and more.
+        """
+        given = {"docid": docid, "action": action, "actor": actor, "before": before}
+        asked = {name: str(value) for name, value in given.items() if value is not None}
+        url = f"{self.http.url('events')}?{urlencode({**asked, 'limit': limit})}"
+        answer: dict[str, Any] = self.http.get(url)
+        return answer["events"]  # type: ignore[no-any-return]
 
     def _grant_url(self, username: str) -> str:
         return self.http.url("doc", self.used(), "grants", username)

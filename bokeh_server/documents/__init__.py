@@ -7,6 +7,7 @@ from bokeh_server.documents.engine import Engine
 from bokeh_server.documents.identities import Identity
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.live import LiveDocument, Pulled
+from bokeh_server.documents.quotas import Quotas
 from bokeh_server.documents.reading import Still
 from bokeh_server.documents.revisions import Revision, Span
 
@@ -17,6 +18,7 @@ __all__ = [
     "Limits",
     "LiveDocument",
     "Pulled",
+    "Quotas",
     "Revision",
     "Span",
     "Still",

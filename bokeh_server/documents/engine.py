@@ -17,6 +17,7 @@ from bokeh_server.documents.identities import Identities, Identity
 from bokeh_server.documents.limits import Limits
 from bokeh_server.documents.live import LiveDocument
 from bokeh_server.documents.loading import unknown_document
+from bokeh_server.documents.quotas import Quotas
 from bokeh_server.documents.revisions import Revision, Revisions, Span
 from bokeh_server.documents.settling import Settler
 from bokeh_server.documents.watchers import Watchers
@@ -27,6 +28,7 @@ from bokeh_server.sites import Sites, write_sites
 from bokeh_server.storage import DocumentRecord, GrantRecord, NewEvent, Store
 from bokeh_server.storage.documents import check_title
 from bokeh_server.storage.forks import ForkGuard
+from bokeh_server.storage.usage import ROW_BYTES
 
 __all__ = ["Engine"]
 
@@ -44,6 +46,7 @@ class Engine:
     :param store: the database; closing it is the caller's task.
     :param broker: tells the other processes that use the database of changes, and hears of theirs.
     :param schema: is asked about every change before it is applied.
+    :param quotas: how much users may store; without it, as much as they like.
     :param authored: is told whose changes of which documents were committed; must not block.
     :param sharing: look up who besides its owner has a role in a document.
     """
@@ -56,10 +59,12 @@ class Engine:
         limits: Limits | None = None,
         schema: Schema | None = None,
         sharing: bool = False,
+        quotas: Quotas | None = None,
         authored: Callable[[set[tuple[str, str]]], None] | None = None,
     ) -> None:
         self.limits = limits or Limits()
         self._sharing = sharing
+        self._quotas = quotas
         self._store = store
         self._broker = broker
         self._schema = schema
@@ -91,8 +96,10 @@ class Engine:
         :param event: what is noted of it in the same transaction, here and below.
 
         :raises TitleTaken: the owner has one of this title.
+        :raises QuotaReached: the owner has as many documents as they may.
         """
-        record = run_blocking(self._store.documents.create, owner, title, docid, event)
+        most = self._quotas.documents_of(owner) if self._quotas is not None else 0
+        record = run_blocking(self._store.documents.create, owner, title, docid, event, most)
         self._watchers.notify(record.docid, "created")
         return record
 
@@ -186,7 +193,10 @@ class Engine:
 
         :raises UnknownDocument: there is no such document.
         """
+        identity = self._identities.get(docid) if self._quotas is not None else None
         run_blocking(self._store.documents.delete, docid, event)
+        if identity is not None and self._quotas is not None:
+            self._quotas.forget(identity.owner)
         self._gone(docid)
         if self._broker is not None:
             self._broker.publish(docid, DELETED)
@@ -269,11 +279,17 @@ class Engine:
                     self._keep,
                     self._settler,
                     self._schema,
+                    self._admit,
                 )
                 self._known[docid] = document
         # Everyone who opens it meanwhile waits for the document's own lock in here.
         document.load()
         return document
+
+    def _admit(self, docid: str, size: int) -> None:
+        identity = self._identities.get(docid) if self._quotas is not None else None
+        if identity is not None and self._quotas is not None:
+            self._quotas.admit(identity.owner, size + ROW_BYTES)
 
     def _keep(self, document: LiveDocument) -> None:
         # They are found by numbers, which mean others where the database lost changes.

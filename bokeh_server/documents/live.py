@@ -64,11 +64,13 @@ class LiveDocument(Readable):
         keep: Callable[[LiveDocument], None],
         settler: Settler,
         schema: Schema | None,
+        admit: Callable[[str, int], None] = lambda _docid, _size: None,
     ) -> None:
         super().__init__(docid, store, limits, notify, keep)
         self._committer = committer
         self._settler = settler
         self._schema = schema
+        self._admit = admit
 
     # --- writing -------------------------------------------------------------------------
 
@@ -119,6 +121,7 @@ class LiveDocument(Readable):
         :param request: a fingerprint of the request, so that a ``key`` that was used for another
             is refused.
         :raises InvalidPatch: nothing of it was applied.
+        :raises QuotaReached: its owner has no room for it.
         :raises KeyReused: its key is that of another request.
         :raises ServerFault: it was not stored, as a rule; the same ``key`` makes trying again safe.
         """
@@ -325,6 +328,8 @@ class LiveDocument(Readable):
         body = run_sized(applied.size, pack, events, applied.buffers)
         if len(body) > self._limits.patch_bytes and not source.whole:
             raise too_large(self.docid, len(body), self._limits.patch_bytes)
+        if title is None:
+            self._admit(self.docid, len(body))
         seq = self._head + 1
         wire.stamp(applied, seq)
         plots = len(wire.plots()) if applied.structural or applied.resync else None

@@ -250,9 +250,9 @@ def encode_with(
     return b"".join((text_frame(orjson.dumps(header)), *body.parts))
 
 
-def ack() -> bytes:
+def ack(msgid: str | None = None) -> bytes:
     """Write ``ACK``, the first message of a connection."""
-    return encode("ACK", b"{}")
+    return encode("ACK", b"{}", msgid=msgid)
 
 
 def ok(reqid: str, seq: int | None = None) -> bytes:

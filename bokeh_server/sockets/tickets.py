@@ -11,13 +11,15 @@ import hashlib
 import hmac
 import json
 import secrets
+import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
 from bokeh_server.errors import NotAuthenticated
 
-__all__ = ["Kind", "Right", "Ticket", "is_session_token", "mint_ticket", "read_ticket"]
+__all__ = ["Kind", "Right", "Spent", "Ticket", "is_session_token", "mint_ticket", "read_ticket"]
 
 Right = Literal["read", "write"]
 Kind = Literal["page", "embed", "frame"]
@@ -26,6 +28,8 @@ Kind = Literal["page", "embed", "frame"]
 MAX_LENGTH = 4096
 #: so that no other signature made with the same secret can pass for a ticket.
 PURPOSE = b"bokeh-server ticket\0"
+#: how often used tickets are looked through for those that have ended.
+_FORGETTING_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +86,50 @@ def mint_ticket(
     return f"{text}.{_sign(secret, text)}"
 
 
-def read_ticket(secret: bytes, token: str) -> Ticket:
+def read_ticket(secret: bytes, token: str, former: Iterable[bytes] = ()) -> Ticket:
     """Read a ticket.
 
+    :param former: keys that the server had before, and that are good still.
     :raises NotAuthenticated: it is not one of this server's, or it has expired.
     """
     text, dot, signature = token.partition(".")
     if len(token) > MAX_LENGTH or not dot or not token.isascii():
         raise _refused("it is not a ticket")
-    if not hmac.compare_digest(_sign(secret, text), signature):
+    if not any(hmac.compare_digest(_sign(key, text), signature) for key in (secret, *former)):
         raise _refused("its signature is not this server's")
     ticket = _ticket(_payload(text))
     if time.time() >= ticket.expiry:
         raise _refused("it has expired")
     return ticket
+
+
+class Spent:
+    """Tickets that were used, remembered until they would have ended anyway: each is for once.
+
+    It is the memory of one process, and grows with the tickets given out within their lifetime.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._ends: dict[str, int] = {}
+        self._look_again = 0.0
+
+    def spend(self, token: str, ticket: Ticket) -> None:
+        """Use a ticket.
+
+        :raises NotAuthenticated: it was used before.
+        """
+        now, key = time.time(), token.partition(".")[2]
+        with self._lock:
+            if now >= self._look_again:
+                self._ends = {each: end for each, end in self._ends.items() if end > now}
+                self._look_again = now + _FORGETTING_SECONDS
+            if key in self._ends:
+                raise _refused("it was used before")
+            self._ends[key] = ticket.expiry
+
+    def __len__(self) -> int:
+        return len(self._ends)
 
 
 def is_session_token(token: str) -> bool:

@@ -12,11 +12,21 @@ depends_on = None
 
 MOMENT = sa.DateTime(timezone=True)
 
+#: what is stored of each document: bodies, and about 100 bytes for a row.
+MEASURE = """
+UPDATE document SET bytes =
+    (SELECT coalesce(sum(length(body) + 100), 0) FROM change WHERE docid = document.id)
+    + (SELECT coalesce(sum(length(body)), 0) FROM blob WHERE docid = document.id)
+    + (SELECT 100 * count(*) FROM part WHERE docid = document.id)
+"""
+
 
 def upgrade() -> None:
     op.add_column("user", sa.Column("most_documents", sa.Integer(), nullable=True))
     op.add_column("user", sa.Column("most_bytes", sa.BigInteger(), nullable=True))
     op.add_column("document", sa.Column("sites", sa.String(2048), nullable=True))
+    op.add_column("document", sa.Column("bytes", sa.BigInteger(), nullable=True))
+    op.execute(sa.text(MEASURE))
     _create_handover()
     _create_event()
     _create_link()

@@ -133,6 +133,7 @@ def test_nobody_hears_what_was_wrong(store: Store, ada: str) -> None:
     assert accounts.check("gone", WORDS, address=HERE).name == "gone"
 
 
+@pytest.mark.alone
 def test_nobody_sees_what_was_wrong_by_the_time(
     store: Store, ada: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

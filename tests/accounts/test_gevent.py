@@ -63,6 +63,7 @@ print(json.dumps({
 """
 
 
+@pytest.mark.alone
 def test_logging_in_does_not_stop_the_hub(ready_url: str) -> None:
     """While twenty people's passwords are checked, one after the other, greenlets run on."""
     done = subprocess.run(

@@ -18,7 +18,7 @@ WORDS = "several words make a good one"
 
 
 @pytest.fixture(scope="module")
-def made() -> Passwords:
+def made(true_passwords: None) -> Passwords:
     """Real hashes."""
     return Passwords()
 

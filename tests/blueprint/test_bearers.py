@@ -135,8 +135,10 @@ def test_what_opens_a_frames_socket(app: Flask, client: FlaskClient, docid: str,
     owner = owner_of(client, docid)
     good = ticket(app, docid, "write", owner)
     assert status_of(port, docid, good) == 101
+    assert status_of(port, docid, good) == 401, "a ticket is for once"
     for origin in (None, f"http://127.0.0.1:{port}", "https://evil.example"):
-        assert status_of(port, docid, good, origin) == 403, origin
+        other = ticket(app, docid, "write", owner)
+        assert status_of(port, docid, other, origin) == 403, origin
     assert status_of(port, docid, ticket(app, "another", "write", owner)) == 401
     assert status_of(port, docid, ticket(app, docid, "write", owner, life=-1)) == 401
     assert status_of(port, docid, ticket(app, docid, "write", owner, "page")) == 403

@@ -71,6 +71,7 @@ print(json.dumps(seen))
 """
 
 
+@pytest.mark.alone
 def test_large_requests_do_not_stop_the_hub(tmp_path: Path) -> None:
     """A small body that unpacks to 100 MB, and the log that holds it, hold nobody up."""
     done = subprocess.run(

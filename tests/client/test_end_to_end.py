@@ -225,6 +225,7 @@ def test_roundtrip(session: Session, other: Session) -> None:
     same_documents(document, copy)
 
 
+@pytest.mark.alone
 def test_two_way(session: Session, other: Session) -> None:
     """Changes, clicks and new plots reach a subscription; what callbacks change is stored."""
     session.use_doc("two-way")

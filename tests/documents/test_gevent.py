@@ -68,6 +68,7 @@ print(json.dumps({"ticks": len(gaps), "p90": gaps[len(gaps) * 9 // 10], "took": 
 """
 
 
+@pytest.mark.alone
 def test_commits_do_not_stop_the_hub(database_url: str) -> None:
     """While greenlets wait for slow commits others run on, and every change is stored in order."""
     done = subprocess.run(
@@ -122,6 +123,7 @@ store.close()
 """
 
 
+@pytest.mark.alone
 @pytest.mark.postgresql
 def test_waiting_for_postgresql_does_not_stop_the_hub(postgresql_server: Postgresql) -> None:
     """Two queries of a second each run side by side in native threads, and greenlets go on."""

@@ -211,6 +211,7 @@ def test_objects_are_put_back_as_they_were() -> None:
     assert wire.state() == before
 
 
+@pytest.mark.alone
 def test_a_row_costs_what_a_row_costs() -> None:
     """Finding out whether browsers do the same does not look at the rows that are there."""
 

@@ -314,6 +314,7 @@ def test_a_change_allocates_little_however_long_the_columns(binary: bool) -> Non
     assert peak < 1_000_000
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("binary", [False, True])
 def test_cost_of_a_change_does_not_grow_with_the_data(binary: bool) -> None:
     """One row of a million costs about as much as one of a thousand, in JSON or in bytes."""

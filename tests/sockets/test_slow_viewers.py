@@ -138,6 +138,7 @@ def test_who_reads_again_gets_the_newest_value(server: RunningServer) -> None:
     viewer.client.sock.close()
 
 
+@pytest.mark.alone
 def test_those_who_read_wait_for_nobody(server: RunningServer) -> None:
     """Beside silent ones and one of 1 KB a second a change takes no longer than alone."""
     docid = make_document(server, "others")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from bokeh_server.errors import NotAuthenticated
 from bokeh_server.sockets import Kind, Right, Ticket, mint_ticket, read_ticket
-from bokeh_server.sockets.tickets import _encode, _sign
+from bokeh_server.sockets.tickets import Spent, _encode, _sign
 
 SECRET = b"a secret of this server"
 
@@ -98,3 +98,19 @@ def test_garbage_is_refused(token: str) -> None:
     """Any text at all: a refusal, no other error."""
     with pytest.raises(NotAuthenticated, match="Load the page again"):
         read_ticket(SECRET, token)
+
+
+def test_a_ticket_is_used_once() -> None:
+    """Another one of the same content is another ticket; what has ended is not kept."""
+    spent = Spent()
+    tokens = [mint_ticket(SECRET, "a", "read", "frame", 60) for _ in range(3)]
+    for token in tokens:
+        spent.spend(token, read_ticket(SECRET, token))
+    for token in tokens:
+        with pytest.raises(NotAuthenticated, match="used before"):
+            spent.spend(token, read_ticket(SECRET, token))
+    assert len(spent) == 3
+    spent._ends = dict.fromkeys(spent._ends, 1)
+    spent._look_again = 0
+    spent.spend("x.y", read_ticket(SECRET, tokens[0]))
+    assert len(spent) == 1
