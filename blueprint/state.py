@@ -20,7 +20,7 @@ from bokeh_server.secret_keys import Keys, load_keys
 if TYPE_CHECKING:
     from bokeh.application.application import Application
 
-    from bokeh_server.accounts import Accounts, Links, Registration
+    from bokeh_server.accounts import Accounts, Handovers, Links, Registration
     from bokeh_server.apps import Backend
     from bokeh_server.blueprint.assets import Assets
     from bokeh_server.blueprint.feed import Feed
@@ -123,6 +123,11 @@ class State:
     def links(self) -> Links:
         """Share links and document keys."""
         return self._part("links", self._open_links)
+
+    @property
+    def handovers(self) -> Handovers:
+        """Logins on their way between scripts and browsers."""
+        return self._part("handovers", self._open_handovers)
 
     @property
     def schema(self) -> BokehSchema:
@@ -231,6 +236,11 @@ class State:
         return Accounts(
             self.store, Policy(registration, login_time=timedelta(days=settings.login_days))
         )
+
+    def _open_handovers(self) -> Handovers:
+        from bokeh_server.accounts import Handovers
+
+        return Handovers(self.store, self.accounts)
 
     def _open_links(self) -> Links:
         from bokeh_server.accounts import Links
