@@ -22,6 +22,7 @@ __all__ = [
     "current_key",
     "demand_admin",
     "demand_people",
+    "demand_person",
     "demand_user",
     "is_admin",
     "may_read_all",
@@ -77,6 +78,17 @@ def demand_user(attempted: str, action: Action = Action.READ) -> str:
             attempted, f"the token may only {actor.scope.verb} documents", "Use another token"
         )
     return actor.name
+
+
+def demand_person(attempted: str) -> str:
+    """The name of a person who is logged in: a token may not make others, or end logins.
+
+    :raises Forbidden: it is a token.
+    """
+    name, known = demand_user(attempted), current_caller().known
+    if known is not None and known.by == "token":
+        raise Forbidden(attempted, "a token may not do this", "Log in on the server's page")
+    return name
 
 
 def is_admin() -> bool:

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from bokeh_server.accounts import Accounts, Known
-from bokeh_server.blueprint.access import demand_user
+from bokeh_server.blueprint.access import demand_person, demand_user
 from bokeh_server.blueprint.bodies import read_object
 from bokeh_server.blueprint.callers import (
     clear_login,
@@ -28,7 +28,6 @@ from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import (
     BadRequest,
     CallerError,
-    Forbidden,
     NotAuthenticated,
     NotFound,
     TooMany,
@@ -141,7 +140,7 @@ def _end(known: Known | None) -> None:
 
 
 def _logout_everywhere() -> AnyResponse:
-    accounts, name = accounts_here(), _person("log out everywhere")
+    accounts, name = accounts_here(), demand_person("log out everywhere")
     event = event_of("logout")
     count = accounts.log_out_everywhere(name, keep=_own_login(), event=event)
     return to_page("/bokeh/account") if _is_form() else jsonify(ended=count)
@@ -174,7 +173,7 @@ def _tokens() -> Response:
 
 
 def _make_token() -> AnyResponse:
-    accounts, name, given = accounts_here(), _person("make a token"), _given()
+    accounts, name, given = accounts_here(), demand_person("make a token"), _given()
     user = accounts.user(name)
     title = str(given.get("title") or "")
     scope, event = _scope(given), event_of("token", detail=title)
@@ -186,17 +185,6 @@ def _revoke(token_id: str) -> AnyResponse:
     accounts, name = accounts_here(), demand_user("revoke a token")
     accounts.revoke(token_id, name, event_of("revoke"))
     return Response(status=204)
-
-
-def _person(attempted: str) -> str:
-    """The name of a person who is logged in: a token may not make others, or end logins.
-
-    :raises Forbidden: it is a token.
-    """
-    name, known = demand_user(attempted), current_caller().known
-    if known is not None and known.by == "token":
-        raise Forbidden(attempted, "a token may not do this", "Log in on the server's page")
-    return name
 
 
 def _scope(given: dict[str, Any]) -> Action:

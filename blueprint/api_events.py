@@ -88,13 +88,14 @@ def _read(owner: str | None, docid: str | None) -> _Page:
     before = integer_argument("before", _MOST_ID, most=_MOST_ID)
     after = integer_argument("after", _MOST_ID, most=_MOST_ID)
     turned = "after" in request.args
+    store, before_given = current_state().store.events, "before" in request.args
     found = run_blocking(
-        lambda: current_state().store.events.find(
+        lambda: store.find(
             owner=owner,
             docid=docid,
             actor=actor,
             action=action,
-            before=before if "before" in request.args else None,
+            before=before if before_given else None,
             after=after if turned else None,
             limit=limit + 1,
         )

@@ -25,9 +25,8 @@ def demand_embedder(identity: Identity, origin: str | None) -> None:
     :raises Forbidden: they may not.
     """
     if origin is not None and not may_embed(identity, origin):
-        raise Forbidden(
-            f"show this plot on {origin[:200]}", "its owner lets other sites show it", "Ask there"
-        )
+        why = "its owner lets other sites show it"
+        raise Forbidden(f"show this plot on {origin[:200]}", why, "Have its owner add this one")
 
 
 def may_embed(identity: Identity, origin: str) -> bool:

@@ -22,10 +22,12 @@ from bokeh_server.blueprint import (
     api_models,
     api_sharing,
     api_users,
+    download,
     embed,
     failures,
     form_pages,
     gallery,
+    handover_pages,
     link_pages,
     live_sockets,
     pages,
@@ -55,9 +57,11 @@ _ROOMS = (
     gallery,
     thumbnails,
     link_pages,
+    handover_pages,
     api_documents,
     api_changes,
     api_models,
+    download,
     embed,
     static_files,
     live_sockets,
@@ -108,6 +112,9 @@ def _add_headers(response: Response) -> Response:
     response.headers.setdefault("Referrer-Policy", "same-origin")
     response.headers.setdefault("Content-Security-Policy", "frame-ancestors 'none'")
     if current_state().settings.multi_user:
+        if not response.cache_control.public:
+            # a cache between that keeps it after all shall not give it to somebody else
+            response.vary.update(("Cookie", "Authorization"))
         # a browser keeps an origin apart from its neighbours only when every page of it says so
         response.headers["Origin-Agent-Cluster"] = "?1"
     return response

@@ -20,10 +20,11 @@ from bokeh_server.secret_keys import Keys, load_keys
 if TYPE_CHECKING:
     from bokeh.application.application import Application
 
-    from bokeh_server.accounts import Accounts, Links, Registration
+    from bokeh_server.accounts import Accounts, Handovers, Links, Registration
     from bokeh_server.apps import Backend
     from bokeh_server.blueprint.assets import Assets
     from bokeh_server.blueprint.feed import Feed
+    from bokeh_server.blueprint.presence import Presence
     from bokeh_server.blueprint.rechecks import Rechecks
     from bokeh_server.config import Settings
     from bokeh_server.documents import Engine, Quotas
@@ -40,7 +41,16 @@ EXTENSION = "bokeh_server"
 T = TypeVar("T")
 
 #: parts in the order in which they are closed: who sends before who stores.
-_CLOSING_ORDER = ("feed", "rechecks", "sockets", "applications", "engine", "noter", "store")
+_CLOSING_ORDER = (
+    "feed",
+    "presence",
+    "rechecks",
+    "sockets",
+    "applications",
+    "engine",
+    "noter",
+    "store",
+)
 
 
 class State:
@@ -115,6 +125,11 @@ class State:
         return self._part("links", self._open_links)
 
     @property
+    def handovers(self) -> Handovers:
+        """Logins on their way between scripts and browsers."""
+        return self._part("handovers", self._open_handovers)
+
+    @property
     def schema(self) -> BokehSchema:
         """What models may have."""
         return self._part("schema", BokehSchema)
@@ -143,6 +158,11 @@ class State:
     def applications(self) -> Backend:
         """The applications."""
         return self._part("applications", self._make_applications)
+
+    @property
+    def presence(self) -> Presence:
+        """What the bars of open pages follow."""
+        return self._part("presence", self._start_presence)
 
     @property
     def assets(self) -> Assets:
@@ -217,6 +237,11 @@ class State:
             self.store, Policy(registration, login_time=timedelta(days=settings.login_days))
         )
 
+    def _open_handovers(self) -> Handovers:
+        from bokeh_server.accounts import Handovers
+
+        return Handovers(self.store, self.accounts)
+
     def _open_links(self) -> Links:
         from bokeh_server.accounts import Links
 
@@ -256,6 +281,15 @@ class State:
         from bokeh_server.blueprint.app_options import make_backend
 
         return make_backend(self.settings, self.secret, self.added, self._socket_limits())
+
+    def _link_title(self, link_id: str) -> str:
+        link = self.links.get(link_id)
+        return link.title if link else ""
+
+    def _start_presence(self) -> Presence:
+        from bokeh_server.blueprint.presence import Presence
+
+        return Presence(self.engine, self._link_title)
 
     def _find_assets(self) -> Assets:
         from bokeh_server.blueprint.assets import Assets

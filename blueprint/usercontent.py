@@ -14,10 +14,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from flask import current_app, request
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import NotFound as HostsOwnNotFound
 
 from bokeh_server.blueprint.state import current_state
-from bokeh_server.errors import BadRequest, ConfigurationError
+from bokeh_server.errors import BadRequest, ConfigurationError, NotFound
 
 if TYPE_CHECKING:
     from bokeh_server.config import Settings
@@ -34,9 +34,10 @@ __all__ = [
     "shell_origin",
 ]
 
+_OURS = "bokeh_server."
 #: what a frame needs, and what tells that the host is there.
 _SERVED = frozenset(
-    f"bokeh_server.{name}"
+    f"{_OURS}{name}"
     for name in (
         "ask_content", "bokehjs", "content", "document_socket", "frame", "healthz", "own_file",
         "ping",
@@ -135,14 +136,22 @@ def is_usercontent() -> bool:
 def refuse_elsewhere() -> None:
     """Before every request, also those to other parts of the app.
 
-    :raises NotFound: it came to the host of frames, and is for none.
+    :raises NotFound: it came to the host of frames, and is for none; of Werkzeug's for what is
+        not ours, which is the app's to answer.
     """
     found = content_host()
     if found is None or not found.is_at(request.host):
         return
     docid = (request.view_args or {}).get("docid")
     if request.endpoint not in _SERVED or (docid and not found.is_of(docid, request.host)):
-        raise NotFound
+        raise _nothing_here()
+
+
+def _nothing_here() -> Exception:
+    if not (request.endpoint or "").startswith(_OURS):
+        return HostsOwnNotFound()
+    why = "this host has the insides of plots' pages and nothing else"
+    return NotFound("answer here", why, "Use the name of the server's pages")
 
 
 def shell_origin() -> str:

@@ -43,6 +43,7 @@ def output_server(
     url: str = "default",
     name: str | None = None,
     clear: bool = True,
+    key: str | None = None,
 ) -> None:
     """Publish what follows as a document of a server.
 
@@ -54,10 +55,11 @@ def output_server(
     :param name: the name of a saved server.
     :param clear: begin anew: the next :func:`push` or :func:`show` replaces what is stored.
         ``False``: what is stored stays, and what is new is added.
+    :param key: the key of this document, where it is somebody else's.
     :raises ConnectionFailed: no server answers.
     """
     if session is None:
-        session = Session(name=name, root_url=None if url == "default" else url)
+        session = Session(name=name, root_url=None if url == "default" else url, key=key)
     try:
         session.use_doc(docname)
     except ConnectionFailed as error:

@@ -12,6 +12,7 @@ from bokeh_server.storage.documents import DocumentStore
 from bokeh_server.storage.events import ACTIONS, EventRecord, EventStore, NewEvent
 from bokeh_server.storage.gallery import Card, GalleryStore, Listed, Section, Sort, Wish
 from bokeh_server.storage.grants import GrantRecord, GrantStore
+from bokeh_server.storage.handovers import HandoverRecord, HandoverStore
 from bokeh_server.storage.links import LinkRecord, LinkStore, NewLink
 from bokeh_server.storage.records import (
     ChangeRecord,
@@ -47,6 +48,8 @@ __all__ = [
     "Gone",
     "GrantRecord",
     "GrantStore",
+    "HandoverRecord",
+    "HandoverStore",
     "LinkRecord",
     "LinkStore",
     "Listed",

@@ -178,7 +178,7 @@ class ChangeStore:
         oldest = (
             select(_changes.c.seq)
             .where(_changes.c.docid == docid, _changes.c.seq <= up_to, _changes.c.seq <= held)
-            .where(_changes.c.seq <= func.coalesce(pinned, up_to))
+            .where(func.coalesce(pinned, held) >= held)
             .order_by(_changes.c.seq)
             .limit(limit)
         )

@@ -14,6 +14,7 @@ from bokeh_server.storage.documents import DocumentStore
 from bokeh_server.storage.events import EventStore
 from bokeh_server.storage.gallery import GalleryStore
 from bokeh_server.storage.grants import GrantStore
+from bokeh_server.storage.handovers import HandoverStore
 from bokeh_server.storage.links import LinkStore
 from bokeh_server.storage.schema import require_head
 from bokeh_server.storage.snapshots import SnapshotStore
@@ -41,6 +42,7 @@ class Store:
         self.events = EventStore(database)
         self.usage = UsageStore(database)
         self.links = LinkStore(database)
+        self.handovers = HandoverStore(database)
 
     @classmethod
     def open(cls, url: str, *, create: bool = True, tidy: bool = True) -> Store:

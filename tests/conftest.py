@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import signal
@@ -36,9 +37,11 @@ os.environ["BOKEH_BROWSER"] = "none"
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_unconfigure() -> None:
+@atexit.register  # pytest-xdist ends its workers without telling this file
+def pytest_unconfigure(process: int = os.getpid()) -> None:
     """Remove the home directory of this run."""
-    _home.cleanup()
+    if os.getpid() == process:
+        _home.cleanup()
 
 
 #: marks of tests that need something installed on the machine.

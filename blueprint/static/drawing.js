@@ -4,7 +4,7 @@ import {HEIGHT, WIDTH} from "./thumbnail.js"
 
 const QUIET = 3000       // ms without a change,
 const LONGEST = 15000    // ms after the first one where they never end
-const TALLEST = 0.9      // of the width; what is further down is left out
+const TALLEST = 1.05     // of the width; what is further down is left out
 const MOST_PIXELS = 16e6 // of one plot
 const LARGEST = 2        // times its size
 

@@ -77,7 +77,7 @@ function refusal({sites, root, page}) {
   const other = [location.origin, ...above].find((origin) => {
     return origin !== new URL(root).origin && !sites.some((site) => is_at(origin, site))
   })
-  return other == null ? null : `This plot may not be shown on ${other}: its owner lets other sites show it.`
+  return other == null ? null : `Could not show this plot on ${other}: its owner lets other sites show it. Have its owner add this one.`
 }
 
 // As the server's own permits().

@@ -179,7 +179,7 @@ class Section {
     if (this._leads_on) {
       this.more_el.textContent = `Show all ${this.total.toLocaleString("en")}`
     } else {
-      this.more_el.href = address({show: this.name, from: config.skip + this.cards.size})
+      this.more_el.href = address({show: config.multi_user ? this.name : "all", from: config.skip + this.cards.size})
     }
     if (has_focus && this.more_el.hidden) {
       this.list_el.lastElementChild?.querySelector(".title").focus()

@@ -6,6 +6,7 @@ Nothing here knows of requests or cookies.
 from __future__ import annotations
 
 from bokeh_server.accounts.accounts import Accounts, Known, Policy, Registration
+from bokeh_server.accounts.handovers import Handovers, shown_code
 from bokeh_server.accounts.links import Links, Wish, pass_of
 from bokeh_server.accounts.names import LEAST_PASSWORD, check_name, check_password, folded
 from bokeh_server.accounts.throttle import Throttle
@@ -13,6 +14,7 @@ from bokeh_server.accounts.throttle import Throttle
 __all__ = [
     "LEAST_PASSWORD",
     "Accounts",
+    "Handovers",
     "Known",
     "Links",
     "Policy",
@@ -23,4 +25,5 @@ __all__ = [
     "check_password",
     "folded",
     "pass_of",
+    "shown_code",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
@@ -17,7 +18,7 @@ from bokeh_server.accounts.secrets import (
 )
 from bokeh_server.accounts.throttle import Throttle
 from bokeh_server.blocking import run_blocking
-from bokeh_server.errors import BadRequest, NotFound
+from bokeh_server.errors import BadRequest, NotFound, ServerFault
 from bokeh_server.permissions import Pass, Role
 from bokeh_server.remembered import Remembered
 from bokeh_server.storage import LinkRecord, NewEvent, NewLink, Store
@@ -65,7 +66,6 @@ class Links:
         """Make a link or key.
 
         :param event: what is noted of it in the same transaction, here and below.
-
         :returns: it, and its secret, which is shown this once.
         :raises BadRequest: there can be none like this.
         :raises UnknownDocument: there is no such document.
@@ -131,8 +131,9 @@ class Links:
         if not hmac.compare_digest(record.digest, digest):
             return None
         if is_due(record.used):
-            run_blocking(self._links.note, link_id)
-            self._known.forget(link_id)
+            with suppress(ServerFault):  # while the database is away it is good still
+                run_blocking(self._links.note, link_id)
+                self._known.forget(link_id)
         return record
 
     def get(self, link_id: str) -> LinkRecord | None:
@@ -146,9 +147,12 @@ class Links:
         """All links and keys of a document, the newest first."""
         return run_blocking(self._links.of, docid)
 
-    def revoke(self, link_id: str, docid: str, event: NewEvent | None = None) -> LinkRecord:
-        """Let a link or key of a document be good no more.
+    def revoke(
+        self, link_id: str, docid: str | None = None, event: NewEvent | None = None
+    ) -> LinkRecord:
+        """Let a link or key be good no more.
 
+        :param docid: only if it is one of this document.
         :raises NotFound: there is no such one.
         """
         record = run_blocking(self._links.revoke, link_id, docid, event)

@@ -13,6 +13,7 @@ from bokeh_server.cli.database import db
 from bokeh_server.cli.documents import docs
 from bokeh_server.cli.events import events
 from bokeh_server.cli.history import log_command, restore_command
+from bokeh_server.cli.links import links
 from bokeh_server.cli.options import CONTEXT, server_options, settings_of
 from bokeh_server.cli.secret import secret
 from bokeh_server.cli.tables import print_table
@@ -88,6 +89,7 @@ docs.add_command(restore_command)
 bokeh_server.add_command(docs)
 bokeh_server.add_command(users)
 bokeh_server.add_command(tokens)
+bokeh_server.add_command(links)
 bokeh_server.add_command(events)
 bokeh_server.add_command(secret)
 

@@ -21,7 +21,7 @@ _FLAGS = (
 )
 #: options that are followed by no value; every other one takes the next word.
 FLAGS = {f"--{no}{name}" for name in _FLAGS for no in ("", "no-")} | {"--glob"}
-SUBCOMMANDS = {"config", "db", "docs", "secret", "tokens", "users"}
+SUBCOMMANDS = {"config", "db", "docs", "events", "links", "secret", "tokens", "users"}
 
 
 def serves(words: list[str]) -> bool:

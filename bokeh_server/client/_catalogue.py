@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlencode
 
-from bokeh_server.client._people import People
+from bokeh_server.client._browser import Browsing
 from bokeh_server.errors import (
     BadRequest,
     BokehServerError,
@@ -23,7 +23,7 @@ __all__ = ["Documents"]
 TRIES = 3
 
 
-class Documents(People):
+class Documents(Browsing):
     """The documents of one server, of which one is in use.
 
     :ivar docid: the document in use, after :meth:`use_doc`.
@@ -75,9 +75,16 @@ class Documents(People):
     def use_doc(self, name: str | None = None, docid: str | None = None) -> str:
         """Use our document of a title, made if need be, or any by its docid.
 
+        With a document key: the document of the key, whose title may be left out.
+
         :returns: its docid.
-        :raises UnknownDocument: there is no document of this docid.
+        :raises UnknownDocument: there is no document of this docid, or the key is for another.
         """
+        if self.key is not None and docid is None:
+            url = self.http.url("doc", slash=True)
+            info = self.http.get(url) if name is None else self.http.get(url, title=name)
+            self.docid = str(self._noted(info)["docid"])
+            return self.docid
         if (name is None) == (docid is None):
             raise ValueError("Could not use a document: give either its name or its docid.")
         if docid is not None:

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 
 from bokeh.model import Model
 
-from bokeh_server.client._catalogue import Documents
 from bokeh_server.client._homes import Occupants
+from bokeh_server.client._links import Sharing
 from bokeh_server.client._pipes import Pipes
 from bokeh_server.client._websocket import WebSocket
 from bokeh_server.client.link import Batch, Link
@@ -25,7 +25,7 @@ from bokeh_server.errors import (
 __all__ = ["Sending"]
 
 
-class Sending(Documents):
+class Sending(Sharing):
     """The documents of one server, and how batches get there.
 
     :ivar origin: marks what this session sends, so that it is not sent back.

@@ -28,7 +28,9 @@ class Server:
         username: str | None = None,
         load_from_config: bool = True,
         configdir: str | Path | None = None,
+        key: str | None = None,
     ) -> None:
+        self.key = key
         self.name = name or root_url or default_url()
         self.root_url = root_url or ""
         self.userapikey = userapikey
@@ -78,8 +80,9 @@ class Server:
         self.username = self.username or saved.get("username")
 
     def headers(self) -> dict[str, str]:
-        """What says who we are."""
-        return {"Authorization": f"Bearer {self.userapikey}"} if self.userapikey else {}
+        """What says who we are, or which document we have the key of."""
+        shown = self.key or self.userapikey
+        return {"Authorization": f"Bearer {shown}"} if shown else {}
 
 
 def _as_url(name: str | None) -> str | None:

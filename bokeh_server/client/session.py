@@ -65,6 +65,7 @@ class Session(GoingBack):
     :param userapikey: a key to be known by, where the server asks for one.
     :param load_from_config: take what is not given from the saved servers.
     :param configdir: where they are saved; ``~/.bokeh`` when not given.
+    :param key: the key of one document, for which alone the session is good then, whoever is known.
     :ivar docid: the docid of the document in use, after :meth:`use_doc`.
     :ivar lock: held while this session changes or reads models.
     """
@@ -77,8 +78,9 @@ class Session(GoingBack):
         username: str | None = None,
         load_from_config: bool = True,
         configdir: str | Path | None = None,
+        key: str | None = None,
     ) -> None:
-        super().__init__(name, root_url, userapikey, username, load_from_config, configdir)
+        super().__init__(name, root_url, userapikey, username, load_from_config, configdir, key)
         self.lock = threading.RLock()
         self._links: Links = weakref.WeakKeyDictionary()
         self._loose: dict[str, set[str]] = {}

@@ -134,6 +134,7 @@ def test_nobody_hears_what_was_wrong(store: Store, ada: str) -> None:
 
 
 @pytest.mark.alone
+@pytest.mark.usefixtures("true_passwords")
 def test_nobody_sees_what_was_wrong_by_the_time(
     store: Store, ada: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +210,7 @@ def test_registering_too_often(store: Store) -> None:
     assert accounts.register("more", WORDS, address="192.0.2.2").name == "more"
 
 
+@pytest.mark.usefixtures("true_passwords")
 def test_weak_hashes_are_made_anew(accounts: Accounts, store: Store) -> None:
     """At the next login, which is kept though the hash is another one; and once only."""
     weak = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(WORDS)

@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bokeh.models import Slider
 from flask import Flask
 
+from bokeh_server import Session
 from bokeh_server.blueprint import BokehServer
+from bokeh_server.errors import QuotaReached
 from bokeh_server.storage import ADMIN
 from support.documents import doc_json, set_value
 from support.persons import Person
+from support.server import running_server
 
 
 @pytest.fixture
@@ -134,3 +138,27 @@ def test_a_repeated_request_is_answered_as_before(app: Flask) -> None:
     fill(ada, docid)
     ada.headers["Idempotency-Key"] = "once"
     assert ada.ask("PUT", f"doc/{docid}/content", body).get_json() == first
+
+
+def test_a_real_server(tmp_path: Path) -> None:
+    """Under gevent, where storage runs in other threads: by HTTP and by socket, and the command."""
+    arguments = ("-m", "--user-bytes", "20KB", "--user-documents", "1")
+    with running_server(*arguments, data_dir=tmp_path) as server:
+        session = Session(root_url=server.url, load_from_config=False, configdir=tmp_path)
+        session.register("ada", "correct horse")
+        session.use_doc("a plot")
+        slider = Slider(start=0, end=10, value=0, title="t")
+        session.store_objects(slider)
+
+        def store() -> None:
+            for number in range(300):  # from the third within a second on by socket
+                slider.title = f"{number}" + "x" * 500
+                session.store_objects(slider)
+
+        with pytest.raises(QuotaReached, match=r"of ada take .* of 20\.0 KB"):
+            store()
+        with pytest.raises(QuotaReached, match="you have 1 documents and may have 1"):
+            session.use_doc("another")
+        assert [each["action"] for each in session.events(action="create")] == ["create"]
+        session.publish()
+        assert session.events()[0]["action"] == "publish"

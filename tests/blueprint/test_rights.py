@@ -24,14 +24,18 @@ ALL, KNOWN, PERSON, PAGE, ADMIN = "all", "known", "person", "page", "admin"
 
 #: endpoint and method -> who may.
 TABLE: dict[tuple[str, str], Action | str] = {
+    ("accept_login", "POST"): PAGE,  # with a code that was made for this
     ("account_page", "GET"): KNOWN,
+    ("answer_script", "POST"): PERSON,
     ("append_change", "POST"): WRITE,
+    ("ask_login", "POST"): ALL,
     ("autoload", "GET"): ALL,  # what it shows is decided inside, see below
     ("bokehjs", "GET"): ALL,
     ("change_password", "POST"): KNOWN,  # and by the password
     ("change_user", "PATCH"): ADMIN,
     ("changes", "GET"): READ,
     ("changes_socket", "GET"): WRITE,
+    ("collect_login", "POST"): ALL,  # with a secret that was made for this
     ("collect_models", "POST"): WRITE,
     ("content", "GET"): READ,
     ("create_document", "POST"): KNOWN,
@@ -39,6 +43,7 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("document", "GET"): READ,
     ("document_events", "GET"): OWN,
     ("document_socket", "GET"): READ,
+    ("download", "GET"): READ,
     ("events", "GET"): KNOWN,  # everybody's with ?all=1: test_admins.py
     ("find_document", "GET"): KNOWN,  # or a key, which finds its own, see below
     ("follow_link", "POST"): PAGE,  # with its secret
@@ -63,6 +68,8 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("model", "GET"): READ,
     ("models", "GET"): READ,
     ("models_of_type", "GET"): READ,
+    ("offer_login", "POST"): KNOWN,  # and with a token of any scope but the whole, not
+    ("offered_page", "GET"): ALL,
     ("own_file", "GET"): ALL,
     ("ping", "GET"): ALL,
     ("publish", "POST"): OWN,
@@ -76,6 +83,7 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("revoke_grant", "DELETE"): OWN,
     ("revoke_link", "DELETE"): OWN,
     ("revoke_token", "DELETE"): KNOWN,
+    ("script_page", "GET"): PERSON,
     ("set_attributes", "PATCH"): WRITE,
     ("set_attributes", "PUT"): WRITE,
     ("show_document", "GET"): READ,
@@ -88,6 +96,8 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("upsert_models", "POST"): WRITE,
     ("userinfo", "GET"): KNOWN,
     ("users", "GET"): ADMIN,
+    ("viewers", "GET"): READ,
+    ("viewers_socket", "GET"): READ,
 }
 #: what no other route takes.
 NOTHING = {"nothing_there", "nothing_under", "no_socket"}
@@ -131,6 +141,7 @@ HOLDERS = {
 #: what shows a single revision, and is therefore for holders of a link to that one, too.
 OF_REVISIONS = {
     ("content", "GET"),
+    ("download", "GET"),
     ("model", "GET"),
     ("models", "GET"),
     ("models_of_type", "GET"),

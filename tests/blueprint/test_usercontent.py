@@ -140,6 +140,7 @@ def test_nothing_else_is_there(app: Flask, client: FlaskClient, docid: str) -> N
             assert "Set-Cookie" not in answer.headers
             asked.add(name)
     assert {"own", "home", "userinfo", "ticket", "autoload", "login", "replace_content"} <= asked
+    assert "insides of plots" in at_frames(client, "/bokeh/userinfo/").get_json()["detail"]
     assert at_frames(client, "/bokeh/ping").get_data() == b"pong"
     assert at_frames(client, "/bokeh/healthz").status_code == 200
     assert client.get("/own").status_code == 200

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from bokeh.document import Document
 from bokeh.plotting import figure
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from support.browser import Api, wait_live, wait_until
 from support.server import RunningServer, running_server
@@ -144,3 +144,127 @@ def test_an_error_page_leads_back(visit: Visit, own_api: Api, problems: list[str
     page.get_by_role("link", name="All documents").click()
     page.wait_for_url("**/plots/bokeh/")
     assert problems == []
+
+
+def test_searching_and_sorting_as_one_types(visit: Visit, own_api: Api) -> None:
+    """The server looks through all documents; the address says what is asked for."""
+    for title in ("Wind b", "wind A", "sea"):
+        own_api.make(title)
+    page = live(visit, own_api, "/bokeh/")
+    page.get_by_label("Search titles").type("WIND")
+    wait_until(lambda: titles(page), ["wind A", "Wind b"])
+    page.get_by_label("Sort by").select_option("title")
+    wait_until(lambda: page.url.partition("?")[2], "q=WIND&sort=title")
+    own_api.make("a wind of change")
+    own_api.make("not this")
+    wait_until(lambda: titles(page), ["a wind of change", "wind A", "Wind b"])
+    page.reload()
+    assert titles(page) == ["a wind of change", "wind A", "Wind b"]
+    page.get_by_label("Search titles").fill("nothing of that name")
+    expect(page.get_by_text("No document matches.")).to_be_visible()
+    page.get_by_role("link", name="Clear the search").click()
+    wait_until(lambda: len(titles(page)), 5)
+
+
+def test_without_javascript(own_api: Api, browser: Browser) -> None:
+    """The server answers a search, and leads on through a long list."""
+    for i in range(50):
+        own_api.make(f"document {i:02}")
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(f"{own_api.url}/bokeh/?sort=title")
+    assert titles(page) == [f"document {i:02}" for i in range(48)]
+    page.get_by_role("link", name="Show more").click()
+    assert titles(page) == ["document 48", "document 49"]
+    page.get_by_role("link", name="Show those before").click()
+    page.get_by_label("Search titles").fill("document 4 9")
+    page.get_by_label("Search titles").press("Enter")
+    wait_until(lambda: titles(page), ["document 49"])
+    assert page.url.endswith("?q=document+4+9&sort=title")
+    context.close()
+
+
+def test_a_long_list_comes_in_pieces(visit: Visit, own_api: Api) -> None:
+    """The page has the first documents, and more when asked; each is told how many there are."""
+    for i in range(60):
+        own_api.make(f"document {i:02}")
+    page = live(visit, own_api, "/bokeh/?sort=title")
+    expect(page.locator("#count")).to_have_text("60 documents")
+    assert len(titles(page)) == 48
+    page.get_by_role("link", name="Show more").click()
+    wait_until(lambda: titles(page), [f"document {i:02}" for i in range(60)])
+    expect(page.locator(".doc .title").nth(48)).to_be_focused()
+    expect(page.get_by_role("link", name="Show more")).to_be_hidden()
+
+
+def test_a_picture_is_drawn_where_it_is_looked_at(visit: Visit, own_api: Api) -> None:
+    """Somebody opens a document, and the gallery shows its picture, blue where the plot is."""
+    document = plotted()
+    document.roots[0].background_fill_color = "#0000ff"
+    docid = own_api.make("drawn", document)
+    page = live(visit, own_api, "/bokeh/")
+    expect(page.locator(".picture img")).to_have_count(0)
+    look_at = visit(f"{own_api.url}/bokeh/doc/{docid}/show")
+    wait_live(look_at)
+    path = f"{own_api.url}/bokeh/doc/{docid}/thumbnail"
+    wait_until(lambda: own_api.http.get(path).status_code, 200)
+    own_api.http.close()
+    look_at.close()
+    image = page.locator(".picture img")
+    wait_until(lambda: image.evaluate_all("(all) => all.map((each) => each.naturalWidth)"), [480])
+    red, green, blue, _ = image.evaluate(MIDDLE)
+    assert red < 60 and green < 60 and blue > 200, (red, green, blue)  # noqa: PT018
+
+
+#: the colour beside the middle of an image.
+MIDDLE = """(image) => {
+  const canvas = document.createElement("canvas")
+  Object.assign(canvas, {width: 480, height: 300})
+  const ctx = canvas.getContext("2d")
+  ctx.drawImage(image, 0, 0)
+  return [...ctx.getImageData(300, 200, 1, 1).data]
+}"""
+
+
+def test_people_see_what_they_may(browser: Browser, people_server: RunningServer) -> None:
+    """What is shared or published appears with its picture and role, and goes when it is not."""
+    ada, bob = Api(people_server.url), Api(people_server.url)
+    ada.enter("gallery-ada")
+    bob.enter("gallery-bob")
+    docid = ada.make("from ada", plotted())
+    contexts = [browser.new_context(), browser.new_context()]
+    for api, context in zip((ada, bob), contexts, strict=True):
+        api.log_in(context)
+    page = contexts[1].new_page()
+    page.goto(f"{people_server.url}/bokeh/?q=gallery-ada")
+    page.wait_for_selector("html[data-connection=live]")
+    shared, published = (page.locator(f"[data-section={name}] .doc") for name in SECTIONS)
+    for role, badge in (("viewer", "Viewer"), ("editor", "Editor")):
+        ada.call("PUT", f"/bokeh/doc/{docid}/grants/gallery-bob", json={"role": role})
+        expect(shared.locator(".badge.role")).to_have_text(badge)
+    look_at = contexts[0].new_page()
+    look_at.goto(f"{people_server.url}/bokeh/doc/{docid}/show")
+    expect(shared.locator(".picture img")).to_have_count(1, timeout=20_000)
+    expect(shared.locator(".viewers")).to_have_text("1 viewer")
+    ada.call("DELETE", f"/bokeh/doc/{docid}/grants/gallery-bob")
+    expect(shared).to_have_count(0)
+    ada.call("POST", f"/bokeh/{docid}/publish")
+    expect(published.locator(".owner")).to_have_text("by gallery-ada")
+    expect(published.get_by_role("button")).to_have_count(0)
+    ada.call("POST", f"/bokeh/{docid}/unpublish")
+    expect(published).to_have_count(0)
+    for each in (*contexts, ada, bob):
+        each.close()
+
+
+SECTIONS = ("shared", "published")
+
+
+@pytest.mark.parametrize("query", ["?public=true", "?revision=1"])
+def test_pages_that_only_look_draw_nothing(visit: Visit, own_api: Api, query: str) -> None:
+    """No picture is drawn of a revision, nor on a page on which everybody only looks."""
+    docid = own_api.make("only looked at", plotted())
+    page = visit(f"{own_api.url}/bokeh/doc/{docid}/show{query}")
+    page.wait_for_selector("html[data-stage=shown]")
+    draws = "JSON.parse(document.getElementById('bokeh-server-config').textContent).draws"
+    assert page.evaluate(draws) is False

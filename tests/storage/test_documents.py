@@ -156,6 +156,16 @@ def test_publishing(store: Store) -> None:
     assert not store.documents.publish(docid, False).published
 
 
+def test_sites(store: Store) -> None:
+    """None, some and every site are three things; a document of none is told of."""
+    docid = store.documents.create("ada", "line").docid
+    for sites in ("https://a.org https://b.org:8443", "", None, "x" * 2048):
+        assert store.documents.embed(docid, sites).sites == sites
+        assert store.documents.get(docid) == store.documents.embed(docid, sites)
+    with pytest.raises(UnknownDocument):
+        store.documents.embed("x" * 24, None)
+
+
 def test_deleting(store: Store) -> None:
     """A deleted document is gone at once, and its title is free again."""
     docid = store.documents.create("ada", "line").docid
