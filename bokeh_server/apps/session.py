@@ -29,7 +29,7 @@ from bokeh_server.errors import BokehServerError, InvalidPatch, SessionGone
 from bokeh_server.protocol import Buffers, Patch
 from bokeh_server.protocol.messages import Body
 
-__all__ = ["AppSession", "Pulled"]
+__all__ = ["CHANGED", "EXPIRED", "AppSession", "Pulled"]
 
 log = logging.getLogger("bokeh_server")
 
