@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Blueprint, Response, jsonify
 
 from bokeh_server.accounts import folded
-from bokeh_server.blueprint.access import demand_people, owned
+from bokeh_server.blueprint.access import current_actor, demand_people, owned, readable
 from bokeh_server.blueprint.bodies import read_object
 from bokeh_server.blueprint.events import event_of
 from bokeh_server.blueprint.state import current_state
@@ -24,6 +24,7 @@ def add_routes(blueprint: Blueprint) -> None:
     add(path, "grants", _list, methods=["GET"])
     add(f"{path}/<username>", "grant", _give, methods=["PUT"])
     add(f"{path}/<username>", "revoke_grant", _take, methods=["DELETE"])
+    add("/bokeh/doc/<docid>/viewers", "viewers", _viewers, methods=["GET"])
     add("/bokeh/doc/<docid>/sites", "sites", _embed, methods=["PUT"])
 
 
@@ -33,6 +34,11 @@ def _list(docid: str) -> Response:
     return jsonify(
         owner=identity.owner, published=identity.published, grants=grants, sites=identity.sites
     )
+
+
+def _viewers(docid: str) -> Response:
+    identity = readable(docid)
+    return jsonify(current_state().presence.look(identity, current_actor()))
 
 
 def _give(docid: str, username: str) -> Response:

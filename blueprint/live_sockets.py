@@ -10,7 +10,7 @@ from flask import Blueprint, Response, request
 from werkzeug.exceptions import NotFound
 
 from bokeh_server.blocking import run_sized
-from bokeh_server.blueprint.access import demand_user, user_name, writable
+from bokeh_server.blueprint.access import demand_user, readable, user_name, writable
 from bokeh_server.blueprint.bearers import asker, ticket_for
 from bokeh_server.blueprint.bodies import fingerprint_of
 from bokeh_server.blueprint.callers import current_caller
@@ -18,8 +18,9 @@ from bokeh_server.blueprint.embedders import demand_embedder
 from bokeh_server.blueprint.events import expect_changes, note_open
 from bokeh_server.blueprint.feed import FeedHandler
 from bokeh_server.blueprint.foreign import own_names
+from bokeh_server.blueprint.presence import PresenceHandler
 from bokeh_server.blueprint.sock import Sock, Upgrade
-from bokeh_server.blueprint.standing import checker, present_standing
+from bokeh_server.blueprint.standing import checker, follow_actor, present_standing
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BadRequest, NotAuthenticated, OriginRefused
 from bokeh_server.permissions import Action
@@ -44,6 +45,7 @@ def add_routes(blueprint: Blueprint) -> None:
     sock = Sock(lambda: current_state().sockets)
     sock.route("/bokeh/doc/<docid>/ws", bp=blueprint, endpoint="document_socket")(_document)
     sock.route("/bokeh/doc/<docid>/changes", bp=blueprint, endpoint="changes_socket")(_changes)
+    sock.route("/bokeh/doc/<docid>/viewers", bp=blueprint, endpoint="viewers_socket")(_viewers)
     sock.route("/bokeh/ws", bp=blueprint, endpoint="index_socket")(_index)
     sock.route("/bokeh/<path:rest>", bp=blueprint, endpoint="no_socket")(_nothing_here)
 
@@ -163,6 +165,16 @@ def _still_known() -> Callable[[], bool]:
         return lambda: True
     accounts = current_state().accounts
     return lambda: accounts.is_good(known)
+
+
+def _viewers(upgrade: Upgrade, docid: str) -> Response:
+    """Tell the bar of a page who is watching; with its login, so that no frame can ask."""
+    _check_origin(upgrade, None)
+    readable(docid)
+    presence, find_actor = current_state().presence, follow_actor(present_standing(docid))
+    return upgrade.adopt(
+        lambda connection: PresenceHandler(connection, presence, docid, find_actor)
+    )
 
 
 def _nothing_here(upgrade: Upgrade, rest: str) -> Response:

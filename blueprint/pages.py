@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import orjson
 from flask import Blueprint, Response, current_app, jsonify, redirect, request
 from markupsafe import Markup
 
 from bokeh_server.blueprint.access import may_read_all, readable
+from bokeh_server.blueprint.bars import bar_config, bar_of
 from bokeh_server.blueprint.callers import shown_user
 from bokeh_server.blueprint.events import note_open
 from bokeh_server.blueprint.foreign import own_names
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 
     from bokeh_server.documents import Identity, Revision, Still
 
-__all__ = ["add_routes", "json_in_html", "page_config", "render", "target_of"]
+__all__ = ["add_routes", "json_in_html", "page_config", "render", "shown_title", "target_of"]
 
 #: what the script of a page imports, and what that imports: browsers fetch all of it at once.
 _DRAWING = (
@@ -54,9 +55,19 @@ _DRAWING = (
     "stateful.js",
     "thumbnail.js",
 )
+_BAR = (
+    "bar.js",
+    "history.js",
+    "links.js",
+    "manage.js",
+    "menus.js",
+    "requests.js",
+    "share.js",
+    "viewers.js",
+)
 _MODULES = {
-    "page.js": ("bar.js", "history.js", *_DRAWING),
-    "shell.js": ("bar.js", "common.js", "history.js", "messages.js", "thumbnail.js"),
+    "page.js": (*_BAR, *_DRAWING),
+    "shell.js": (*_BAR, "common.js", "messages.js", "thumbnail.js"),
     "frame.js": ("messages.js", *_DRAWING),
 }
 #: a document may carry JavaScript of its author, so scripts are not restricted here.
@@ -164,10 +175,10 @@ class _Holder:
 
 
 def _document_page(identity: Identity, document: Still, key: str | None, holder: _Holder) -> str:
-    alone = not may_read_all(identity)
+    target, alone = target_of(document, key), not may_read_all(identity)
     return render(
         "plot.html",
-        title=_shown_title(document.page_title(), identity.title),
+        title=shown_title(document.page_title(), identity.title),
         docid=identity.docid,
         kind=_kind(key),
         whole=_query(asked_revision()).rstrip("?"),
@@ -177,8 +188,23 @@ def _document_page(identity: Identity, document: Still, key: str | None, holder:
         revision=_banner(document, alone) if is_revision(document) else None,
         holder=holder,
         modules=_MODULES[holder.script],
-        config=json_in_html(page_config(identity, target_of(document, key))),
+        bar=bar_of(identity),
+        download=_download_url(identity.docid, target.get("id")),
+        config=json_in_html(
+            {**page_config(identity, target), **bar_config(identity, target.get("id"))}
+        ),
     )
+
+
+def _download_url(docid: str, model: str | None) -> str:
+    """Where what is shown can be downloaded, but for the format."""
+    revision = asked_revision()
+    arguments = {
+        **({} if model is None else {"modelid": model}),
+        **({} if revision is None else {"revision": revision}),
+    }
+    query = "".join(f"{urlencode({name: value})}&" for name, value in arguments.items())
+    return f"{links().root}/bokeh/doc/{quote(docid, safe='')}/download?{query}"
 
 
 def _kind(key: str | None) -> str:
@@ -241,7 +267,7 @@ def _query(seq: int | None) -> str:
     return "?" + urlencode(arguments if seq is None else {**arguments, "revision": seq})
 
 
-def _shown_title(own: str, stored: str) -> str:
+def shown_title(own: str, stored: str) -> str:
     """The title that its author gave the document, else the one it is stored under."""
     return stored if own.strip() in ("", _NO_TITLE) else own
 

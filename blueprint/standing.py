@@ -16,7 +16,7 @@ from bokeh_server.permissions import Action, Actor
 if TYPE_CHECKING:
     from bokeh_server.documents import Identity
 
-__all__ = ["Standing", "checker", "present_standing"]
+__all__ = ["Standing", "checker", "follow_actor", "present_standing"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +51,14 @@ def present_standing(docid: str) -> Standing:
     """The standing of who sent this request."""
     caller = current_caller()
     return Standing(docid, caller.actor, caller.known)
+
+
+def follow_actor(standing: Standing) -> Callable[[], Actor]:
+    """Who they are, at any time after the request; nobody once their login has ended."""
+    state = current_state()
+    is_known = _always if standing.known is None else state.accounts.is_good
+    is_good = _holds(state.links) if standing.actor.passes else _always
+    return lambda: standing.now(is_known, is_good) or Actor(None)
 
 
 def checker(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from bokeh_server.blueprint.auth import Auth
     from bokeh_server.blueprint.auth_provider import AuthHooks
     from bokeh_server.blueprint.feed import Feed
+    from bokeh_server.blueprint.presence import Presence
     from bokeh_server.blueprint.rechecks import Rechecks
     from bokeh_server.config import Settings
     from bokeh_server.documents import Engine, Quotas
@@ -42,7 +43,17 @@ EXTENSION = "bokeh_server"
 T = TypeVar("T")
 
 #: parts in the order in which they are closed: who sends before who stores.
-_CLOSING_ORDER = ("feed", "rechecks", "sockets", "applications", "auth", "engine", "noter", "store")
+_CLOSING_ORDER = (
+    "feed",
+    "presence",
+    "rechecks",
+    "sockets",
+    "applications",
+    "auth",
+    "engine",
+    "noter",
+    "store",
+)
 
 
 class State:
@@ -165,6 +176,11 @@ class State:
     def applications(self) -> Backend:
         """The applications."""
         return self._part("applications", self._make_applications)
+
+    @property
+    def presence(self) -> Presence:
+        """What the bars of open pages follow."""
+        return self._part("presence", self._start_presence)
 
     @property
     def assets(self) -> Assets:
@@ -305,6 +321,15 @@ class State:
         if given or not self.settings.session_ids.endswith("signed"):
             return given
         return self.secret
+
+    def _link_title(self, link_id: str) -> str:
+        link = self.links.get(link_id)
+        return link.title if link else ""
+
+    def _start_presence(self) -> Presence:
+        from bokeh_server.blueprint.presence import Presence
+
+        return Presence(self.engine, self._link_title)
 
     def _find_assets(self) -> Assets:
         from bokeh_server.blueprint.assets import Assets

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape
 from urllib.parse import urlencode
 
 from bokeh.model import Model
@@ -10,18 +9,9 @@ from bokeh.util.serialization import make_globally_unique_css_safe_id
 
 from bokeh_server.client import Session
 from bokeh_server.errors import UnknownModel
+from bokeh_server.tags import autoload_tag
 
 __all__ = ["autoload_server"]
-
-#: what stands in place of a plot whose server is away: there is no script of ours then.
-#: (In a handler in HTML, ``URL`` alone is that of the document.)
-_ON_ERROR = (
-    "const note = document.createElement('p'); note.setAttribute('role', 'alert'); "
-    "note.textContent = 'This plot could not be loaded: ' + new window.URL(this.src).origin + "
-    "' does not deliver it. Reload the page to try again.'; "
-    "if (document.body?.contains(this)) { this.replaceWith(note) } "
-    "else { (document.body ?? document.documentElement).append(note) }"
-)
 
 
 def autoload_server(
@@ -41,8 +31,7 @@ def autoload_server(
     element = make_globally_unique_css_safe_id()
     arguments = {"docid": docid, "modelid": model.id} | ({"public": "true"} if public else {})
     url = f"{session.http.url('autoload.js', element)}?{urlencode({**arguments, **pinned})}"
-    failed = escape(_ON_ERROR)
-    return f'<script src="{escape(url)}" id="{element}" async onerror="{failed}"></script>'
+    return autoload_tag(url, element)
 
 
 def _check_stored(model: Model, session: Session, docid: str, pinned: dict[str, int]) -> None:

@@ -23,6 +23,7 @@ BASE = {
     "bokeh_server.crew",
     "bokeh_server.remembered",
     "bokeh_server.sites",
+    "bokeh_server.tags",
 }
 
 #: room -> what its modules may import besides themselves and the standard library.
@@ -39,6 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     "bokeh_server.crew": set(),
     "bokeh_server.remembered": {"bokeh_server.errors"},
     "bokeh_server.sites": {"bokeh_server.errors"},
+    "bokeh_server.tags": set(),
     "bokeh_server.secret_keys": {"bokeh_server.errors"},
     "bokeh_server.parsers": set(),
     "bokeh_server.app_settings": {"bokeh_server.parsers"},

@@ -10,7 +10,11 @@ import {Stage} from "./stage.js"
 import {Thumbnails} from "./thumbnail.js"
 
 const config = JSON.parse(document.getElementById("bokeh-server-config").textContent)
-const bar = new Bar(config, () => window.bokeh_server_session?.retry())
+const bar = new Bar(config, {
+  retry: () => window.bokeh_server_session?.retry(),
+  ended: () => document.getElementById("stage").remove(),
+  demoted: () => {},
+})
 
 function make_session(bk) {
   if (config.revision != null) {

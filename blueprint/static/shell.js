@@ -14,7 +14,11 @@ const ANSWER_TIME = 5000    // ms for one that was loaded to say something
 const config = JSON.parse(document.getElementById("bokeh-server-config").textContent)
 const frame = document.getElementById("frame")
 const renew = renewal(config, "frame")
-const bar = new Bar(config, () => say("retry"))
+const bar = new Bar(config, {
+  retry: () => say("retry"),
+  ended: () => frame.remove(),
+  demoted: restart,
+})
 const thumbnails = config.draws ? new Thumbnails(config, () => say("draw")) : null
 
 let {ticket} = config
@@ -24,7 +28,7 @@ let silence
 
 // To any origin, for a frame has none; the policy of this page lets nothing else be in its place.
 function say(what, fields = {}) {
-  frame.contentWindow.postMessage({bokeh_server: what, ...fields}, "*")
+  frame.contentWindow?.postMessage({bokeh_server: what, ...fields}, "*")
 }
 
 // Once for each document in the frame; one that started already does not listen.
@@ -35,6 +39,12 @@ function start() {
   const fresh = performance.now() < STILL_GOOD ? ticket : null
   ticket = null
   say("start", {config: {writes, revision, target, title, draws, ticket: fresh}})
+}
+
+// What whoever looks has changed here, and is not stored, goes.
+function restart() {
+  delete frame.dataset.ready
+  frame.src = frame.getAttribute("src")
 }
 
 function call(time) {

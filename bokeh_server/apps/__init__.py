@@ -7,6 +7,7 @@ and nothing runs on Tornado.
 from __future__ import annotations
 
 from bokeh_server.apps.backend import Backend, HandOver
+from bokeh_server.apps.connecting import Farewell
 from bokeh_server.apps.coroutines import Coroutines
 from bokeh_server.apps.hosting import AppHost
 from bokeh_server.apps.loading import (
@@ -32,6 +33,7 @@ __all__ = [
     "Backend",
     "Coroutines",
     "Embedding",
+    "Farewell",
     "Filters",
     "HandOver",
     "HostOptions",

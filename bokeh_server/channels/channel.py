@@ -51,6 +51,10 @@ class Follower(Protocol):
     def is_script(self) -> bool:
         """Whether it is a script, not a browser."""
 
+    @property
+    def person(self) -> str | None:
+        """The name of whoever looks; ``None`` where it is not known."""
+
     def wake(self) -> None:
         """Hear that there is something for you; never blocks, never raises.
 
@@ -147,6 +151,12 @@ class Channel:
     def followers(self) -> int:
         """How many followers there are, scripts and all."""
         return len(self._cursors)
+
+    def people(self) -> list[str | None]:
+        """The names of those who look, one for every browser; ``None`` where it is not known."""
+        with self._lock:
+            followers = [cursor.follower for cursor in self._cursors]
+        return [each.person for each in followers if not each.is_script]
 
     def has(self, origin: str) -> bool:
         """Whether somebody who sends under this name follows."""

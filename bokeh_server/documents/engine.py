@@ -206,6 +206,14 @@ class Engine:
         document = self._known.get(docid)
         return 0 if document is None else document.channel.viewers
 
+    def people(self, docid: str) -> Sequence[str | None]:
+        """The names of those whose browsers follow a document in this process.
+
+        One for every browser, or every tab of one; ``None`` for whoever is not logged in.
+        """
+        document = self._known.get(docid)
+        return [] if document is None else document.channel.people()
+
     def watched(self) -> dict[str, int]:
         """How many browsers follow each document, of those that any follows in this process."""
         with self._lock:

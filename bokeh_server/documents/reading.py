@@ -51,6 +51,14 @@ class Still(ABC):
             content, buffers = run_blocking(_content, wire, inline)
             return self.seq, content, buffers
 
+    def content_of(self, model_id: str) -> tuple[int, bytes]:
+        """Its ``seq``, and the DocJson of a document with one model as its only root, arrays in it.
+
+        :raises UnknownModel: there is none of this id.
+        """
+        with self._steady() as wire:
+            return self.seq, run_blocking(wire.content_of, model_id)
+
     def model_json(self, model_id: str, *, deep: bool = False) -> dict[str, Any]:
         """A model as JSON, arrays inline.
 

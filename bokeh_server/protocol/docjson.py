@@ -138,18 +138,21 @@ def _opaque(raw: Any, reader: Reader, depth: int) -> Any:
     return {key: _opaque(value, reader, depth + 1) for key, value in raw.items()}
 
 
-def write_contents(contents: Contents, *, inline: bool = False) -> tuple[bytes, dict[str, bytes]]:
+def write_contents(
+    contents: Contents, *, inline: bool = False, only: str | None = None
+) -> tuple[bytes, dict[str, bytes]]:
     """Write Bokeh's document JSON.
 
     :param inline: arrays as text in the JSON instead of buffers.
+    :param only: the id of a model to be its only root; callbacks of the document are left out.
     """
     writer = Writer(contents.models, inline=inline)
     _write_head(contents, writer)
     writer.write(b',"config":')
     writer.write(contents.config)
     writer.write(b',"roots":')
-    writer.write([Ref(root) for root in contents.roots])
-    if contents.callbacks is not None:
+    writer.write([Ref(root) for root in (contents.roots if only is None else [only])])
+    if contents.callbacks is not None and only is None:
         writer.write(b',"callbacks":')
         writer.write(contents.callbacks)
     writer.write(b"}")

@@ -155,6 +155,14 @@ class WireDocument:
         """
         return write_contents(self._contents, inline=inline)
 
+    def content_of(self, model_id: str) -> bytes:
+        """Give the JSON of a document whose only root is this model; arrays as base64 in it.
+
+        :raises UnknownModel: the document has no such model.
+        """
+        self._model(model_id)
+        return write_contents(self._contents, inline=True, only=model_id)[0]
+
     def state(self) -> tuple[bytes, dict[str, bytes]]:
         """Give the document and what it remembers of models that are gone, for a snapshot."""
         return write_state(self._contents, self._memory)

@@ -89,6 +89,7 @@ class BokehHandler:
     ) -> None:
         connection.origin = origin or secrets.token_hex(8)
         connection.is_script = script
+        connection.person = actor or None
         self._connection = connection
         self._source = source
         self._right = right

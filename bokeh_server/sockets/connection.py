@@ -28,6 +28,7 @@ class Connection(WritingHalf):
 
     :ivar origin: the name under which it sends changes.
     :ivar is_script: whether it is a script, not a browser.
+    :ivar person: the name of whoever looks; ``None`` where it is not known.
     :ivar watch: the loop's, to wait for what arrives.
     """
 
@@ -39,6 +40,7 @@ class Connection(WritingHalf):
         "_reader",
         "is_script",
         "origin",
+        "person",
         "watch",
     )
 
@@ -52,6 +54,7 @@ class Connection(WritingHalf):
         self.watch: Any = None
         self.origin = ""
         self.is_script = False
+        self.person: str | None = None
 
     # ---- reading ----
 

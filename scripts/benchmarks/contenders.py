@@ -200,15 +200,17 @@ class Server:
 
 
 @contextmanager
-def run_server(database: str = "") -> Iterator[Server]:
+def run_server(database: str = "", *options: str) -> Iterator[Server]:
     """Run ``bokeh-server``.
 
     :param database: a URL; without it SQLite in a directory of its own.
+    :param options: more options of the command.
     """
     port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "bokeh_server", "--port", str(port), "--data-dir", folder]
         command += ["--log-level", "error", *(["--database", database] if database else [])]
+        command += options
         process = subprocess.Popen(command, cwd=folder, **QUIET)
         try:
             _wait(f"http://localhost:{port}/bokeh/ping", process)

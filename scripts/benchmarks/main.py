@@ -7,6 +7,7 @@ import argparse
 from durable import durable
 from live import SUBJECTS, live
 from million import million
+from people import people
 from size import size
 from slow import slow
 from table import missed
@@ -15,7 +16,9 @@ from table import missed
 def main() -> None:
     """Run the benchmarks named on the command line."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
-    stored = {"durable": durable, "size": size, "million": million, "slow": slow}
+    stored = {
+        "durable": durable, "size": size, "million": million, "slow": slow, "people": people
+    }  # fmt: skip
     names = [*SUBJECTS, *stored]
     parser.add_argument("what", nargs="?", default="all", choices=[*names, "all"])
     parser.add_argument("--quick", action="store_true", help="fewer rounds; figures are rough")

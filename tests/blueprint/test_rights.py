@@ -43,6 +43,7 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("document", "GET"): READ,
     ("document_events", "GET"): OWN,
     ("document_socket", "GET"): READ,
+    ("download", "GET"): READ,
     ("events", "GET"): KNOWN,  # everybody's with ?all=1: test_admins.py
     ("find_document", "GET"): KNOWN,  # or a key, which finds its own, see below
     ("follow_link", "POST"): PAGE,  # with its secret
@@ -95,6 +96,8 @@ TABLE: dict[tuple[str, str], Action | str] = {
     ("upsert_models", "POST"): WRITE,
     ("userinfo", "GET"): KNOWN,
     ("users", "GET"): ADMIN,
+    ("viewers", "GET"): READ,
+    ("viewers_socket", "GET"): READ,
 }
 #: what no other route takes.
 NOTHING = {"nothing_there", "nothing_under", "no_socket"}
@@ -138,6 +141,7 @@ HOLDERS = {
 #: what shows a single revision, and is therefore for holders of a link to that one, too.
 OF_REVISIONS = {
     ("content", "GET"),
+    ("download", "GET"),
     ("model", "GET"),
     ("models", "GET"),
     ("models_of_type", "GET"),

@@ -132,6 +132,8 @@ def test_an_editor_changes_until_logged_out_elsewhere(
     owner.store_document(document)
     page = enter("lin", "/bokeh/account")
     owner.share("lin", "editor")
+    # the page would be told that the login has ended, and take its frame away
+    page.route_web_socket("**/viewers", lambda _: None)
     page.goto(f"{people.url}/bokeh/doc/{owner.docid}/show")
     frame = frame_of(page)
     frame.evaluate(f"() => {{ {SLIDER}.value = 5 }}")
