@@ -28,7 +28,8 @@ def show_page(path: str) -> Response:
 
 
 def _files() -> PageFiles:
-    return PageFiles(f"{links().root}/bokeh/")
+    known = links()
+    return PageFiles(f"{known.root}/bokeh/", (known.own["app.js"],))
 
 
 def show_metadata(path: str) -> Response:

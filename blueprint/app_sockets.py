@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from flask import Response
 
+from bokeh_server.apps import Farewell
 from bokeh_server.blueprint.app_index import demand_application
 from bokeh_server.blueprint.app_requests import app_request
 from bokeh_server.blueprint.foreign import own_names
 from bokeh_server.blueprint.sock import Upgrade
 from bokeh_server.blueprint.state import current_state
-from bokeh_server.errors import Forbidden, OriginRefused
+from bokeh_server.errors import Forbidden, OriginRefused, SessionExpired
 from bokeh_server.sockets.origin import check_origin
 
 __all__ = ["open_socket"]
@@ -23,7 +24,12 @@ def open_socket(upgrade: Upgrade, path: str) -> Response:
     if token is None:
         why = "the request has no token in Sec-WebSocket-Protocol"
         raise Forbidden("open a live connection", why, "Load the page again")
-    take = current_state().applications.admit(path, app_request(), token, script=script)
+    try:
+        take = current_state().applications.admit(path, app_request(), token, script=script)
+    except SessionExpired:
+        if script:
+            raise
+        return upgrade.adopt(Farewell, subprotocol="bokeh")
     return upgrade.hand_over(take, subprotocol="bokeh")
 
 

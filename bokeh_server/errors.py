@@ -10,6 +10,7 @@
     │   ├── NotAuthenticated        401
     │   ├── Forbidden               403
     │   │   ├── OriginRefused       a WebSocket from a page of another site
+    │   │   ├── SessionExpired      a token too old for a session to begin with
     │   │   └── QuotaReached        the owner has stored all that they may
     │   ├── NotFound                404
     │   │   ├── UnknownDocument
@@ -58,6 +59,7 @@ __all__ = [
     "QuotaReached",
     "SchemaMismatch",
     "ServerFault",
+    "SessionExpired",
     "SessionGone",
     "StorageFull",
     "StorageUnavailable",
@@ -129,6 +131,12 @@ class Forbidden(CallerError):
 
     status = 403
     code = "forbidden"
+
+
+class SessionExpired(Forbidden):
+    """The session of a token has ended, and the token is too old to begin another."""
+
+    code = "session_expired"
 
 
 class OriginRefused(Forbidden):

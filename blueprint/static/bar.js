@@ -53,7 +53,10 @@ export class Bar {
     }
     this._show_pill(state)
     this._retry.hidden = state !== "lost"
-    this.notice(has_document && !["deleted", "refused", "failed"].includes(state) ? "" : explain(state, detail))
+    // What is live and says something was refused a change: what is shown is what is stored.
+    this._refusal = state === "live" ? detail ?? "" : this._refusal
+    const is_fine = has_document && !["deleted", "refused", "failed"].includes(state)
+    this.notice(is_fine ? this._refusal ?? "" : explain(state, detail))
   }
 
   // A page that follows its document and cannot draw it is not live for whoever looks at it.
@@ -86,7 +89,7 @@ export class Bar {
     if (what === "failed") {
       this.notice(`The plot could not be drawn: ${detail}`)
     } else {
-      this.notice(REPORTS[what === "shown" ? detail : what] ?? "")
+      this.notice(REPORTS[what === "shown" ? detail : what] ?? this._refusal ?? "")
     }
   }
 

@@ -113,7 +113,7 @@ export class LiveSession extends Stateful {
 
   _connected() {
     this.attempts = 0
-    this._set_state("live")
+    this._set_state("live", this._refusal)
     this._outbox.replay(this.document)
   }
 
@@ -317,8 +317,13 @@ export class LiveSession extends Stateful {
         this._outbox.answered(message.reqid())
       }
       if (type === "ERROR") {
+        this._refusal = message.content.text
         this._pull_again()  // the page shows what is not stored
       } else {
+        if (this._refusal && this.state === "live") {
+          this._refusal = ""
+          this._set_state("live")
+        }
         this._crossing.answered(message.reqid(), number_of(message) ?? 0)
         this._show_due()
       }

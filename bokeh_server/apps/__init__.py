@@ -7,6 +7,7 @@ and nothing runs on Tornado.
 from __future__ import annotations
 
 from bokeh_server.apps.backend import Backend, HandOver
+from bokeh_server.apps.connecting import Farewell
 from bokeh_server.apps.hosting import AppHost
 from bokeh_server.apps.loading import (
     Loadable,
@@ -30,6 +31,7 @@ __all__ = [
     "Asked",
     "Backend",
     "Embedding",
+    "Farewell",
     "Filters",
     "HandOver",
     "HostOptions",

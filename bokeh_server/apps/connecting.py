@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from bokeh_server.apps.session import AppSession
+from bokeh_server.apps.session import EXPIRED, AppSession
+from bokeh_server.channels import Cursor
 from bokeh_server.protocol.messages import ack
 from bokeh_server.sockets.bokeh_handler import BokehHandler
 from bokeh_server.sockets.connection import Connection
 
-__all__ = ["AppHandler"]
+__all__ = ["AppHandler", "Farewell"]
 
 
 class AppHandler(BokehHandler):
@@ -36,3 +37,25 @@ class AppHandler(BokehHandler):
     def closed(self) -> None:
         """Tell the session."""
         self._session.disconnected()
+
+
+class Farewell:
+    """A connection to a session that there is no more, to say so: browsers hide an HTTP answer."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def opened(self) -> None:
+        """Say it."""
+        self._connection.close(EXPIRED, "the session has ended")
+
+    def received(self, data: str | bytes) -> None:
+        """Nobody listens."""
+
+    def behind(self, cursor: Cursor) -> None:
+        """It follows nothing."""
+
+    def closed(self) -> None:
+        """Nothing to clean up."""

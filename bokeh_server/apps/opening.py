@@ -10,7 +10,7 @@ from bokeh_server.apps.requests import AppRequest, payload_of
 from bokeh_server.apps.running import RunningApplication
 from bokeh_server.apps.session import AppSession
 from bokeh_server.apps.tokens import Token, Tokens
-from bokeh_server.errors import Forbidden
+from bokeh_server.errors import Forbidden, SessionExpired
 
 __all__ = ["Asked", "Opened", "open_by_token", "open_for_page"]
 
@@ -77,14 +77,18 @@ def open_by_token(
 ) -> AppSession:
     """Open the session that a token names.
 
-    :raises Forbidden: there is none any more, and the token is too old to begin one.
+    :raises SessionExpired: there is none any more, and the token is too old to begin one.
     """
     session_id = tokens.check_id(token.session_id)
     session = application.find(session_id)
     if session is not None:
         return session
     if token.has_expired:
-        raise _refused("its token is too old to begin a session with, and its session has ended")
+        raise SessionExpired(
+            "open a session of this application",
+            "its token is too old to begin a session with, and its session has ended",
+            "Load the page again",
+        )
     return application.open(session_id, request.with_payload(token.payload), token.payload)
 
 

@@ -77,6 +77,8 @@ def render_script(opened: Opened, files: PageFiles, embedding: Embedding) -> str
     resources = _resources(server + files.root) if embedding.with_resources else None
     bundle = bundle_for_objs_and_resources(None, resources)
     item = RenderItem(token=opened.token, elementid=ID(embedding.element), use_for_title=False)
+    for url in files.scripts if embedding.with_resources else ():
+        bundle.add(ScriptRef(server + url))
     drawing = script_for_render_items(
         {}, [item], app_path=embedding.app_path, absolute_url=embedding.absolute_url
     )

@@ -29,12 +29,14 @@ from bokeh_server.errors import BokehServerError, InvalidPatch, SessionGone
 from bokeh_server.protocol import Buffers, Patch
 from bokeh_server.protocol.messages import Body
 
-__all__ = ["AppSession", "Pulled"]
+__all__ = ["CHANGED", "EXPIRED", "AppSession", "Pulled"]
 
 log = logging.getLogger("bokeh_server")
 
 #: the session is over: there is no use in connecting again.
 EXPIRED = 4005
+#: the application is another one now: pages load themselves again.
+CHANGED = 4006
 
 
 class Pulled:
@@ -63,7 +65,7 @@ class AppSession:
         self, session_id: str, document: Document, schedule: Schedule, coroutines: Coroutines
     ) -> None:
         self.id = session_id
-        self.birth = secrets.token_hex(8)
+        self.birth = f"session-{secrets.token_hex(8)}"
         self.document = document
         self.channel = Channel()
         self.lock = DocumentLock()
