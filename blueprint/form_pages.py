@@ -14,6 +14,7 @@ from bokeh_server.blueprint.callers import current_caller, has_login_page
 from bokeh_server.blueprint.pages import render
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
+from bokeh_server.blueprint.wording import browser_name
 from bokeh_server.documents.quotas import readable_size
 from bokeh_server.errors import BokehServerError, NotFound, TooMany
 
@@ -92,6 +93,7 @@ def _account() -> dict[str, Any]:
     name = caller.actor.name or ""
     return {
         "name": name,
+        "browser_name": browser_name,
         "logins": accounts.logins(name),
         "present": caller.known.digest if caller.known else None,
         "tokens": accounts.tokens(name),
