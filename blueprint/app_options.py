@@ -22,16 +22,18 @@ _MS = 0.001
 OWN_COOKIES = ("bokeh-server-login", "__Host-bokeh-server-login")
 
 
-def host_options(settings: Settings, secret: bytes) -> HostOptions:
+def host_options(settings: Settings, secret: bytes, logout_url: str | None = None) -> HostOptions:
     """The options of the settings.
+
+    :param logout_url: where people log out, where that is not ours.
 
     :raises ConfigurationError: two of them cannot be together.
     """
     return HostOptions(
         tokens=Tokens(
             secret,
-            signed=settings.session_ids != "unsigned",
-            generates=settings.session_ids != "external-signed",
+            signed=settings.session_ids in ("signed", "external-signed"),
+            generates=not settings.session_ids.startswith("external"),
             lifetime=settings.session_token_expiration,
         ),
         filters=_filters(settings),
@@ -39,19 +41,24 @@ def host_options(settings: Settings, secret: bytes) -> HostOptions:
             settings.unused_session_lifetime * _MS, max(0.05, settings.check_unused_sessions * _MS)
         ),
         warm=settings.warm,
-        logout_url=f"{settings.url_prefix}/bokeh/logout" if settings.multi_user else None,
+        logout_url=f"{settings.url_prefix}/bokeh/logout" if settings.multi_user else logout_url,
     )
 
 
 def make_backend(
-    settings: Settings, secret: bytes, applications: Mapping[str, Application], limits: Limits
+    settings: Settings,
+    secret: bytes,
+    applications: Mapping[str, Application],
+    limits: Limits,
+    logout_url: str | None = None,
 ) -> Backend:
     """Where applications run, as the settings say.
 
     :param limits: of WebSockets, which may be in worker processes.
+    :param logout_url: where people log out, where that is not ours.
     :raises ConfigurationError: worker processes are wanted, and one of the applications is no file.
     """
-    options = host_options(settings, secret)
+    options = host_options(settings, secret, logout_url)
     if not settings.app_workers:
         return AppHost(applications, options)
     return WorkerBackend(

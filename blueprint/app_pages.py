@@ -14,7 +14,7 @@ from bokeh_server.blueprint.static_files import links
 from bokeh_server.errors import BadRequest
 from bokeh_server.sockets.origin import check_origin
 
-__all__ = ["show_autoload", "show_metadata", "show_page"]
+__all__ = ["share", "show_autoload", "show_metadata", "show_page"]
 
 
 def show_page(path: str) -> Response:
@@ -41,13 +41,13 @@ def show_metadata(path: str) -> Response:
 def show_autoload(path: str) -> Response:
     """A script that shows an application where it stands, in a page of any site."""
     if request.method == "OPTIONS":
-        return _shared(Response(status=200))
+        return Response(status=200)
     demand_application(path)
     host, embedding = current_state().applications, _embedding()
     script = host.script(path, app_request(), asked_session(), _files(), embedding)
     answer = Response(script, content_type="application/javascript")
     answer.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    return _shared(answer)
+    return answer
 
 
 def _embedding() -> Embedding:
@@ -62,7 +62,7 @@ def _embedding() -> Embedding:
     )
 
 
-def _shared(answer: Response) -> Response:
+def share(answer: Response) -> Response:
     """Let pages of other sites read an answer; with cookies only those that may connect."""
     origin = request.headers.get("Origin")
     headers = answer.headers

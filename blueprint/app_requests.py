@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import request
 
 from bokeh_server.apps import AppRequest, Asked
+from bokeh_server.blueprint.auth import module_user
 from bokeh_server.blueprint.callers import current_caller
 from bokeh_server.blueprint.state import current_state
 
@@ -29,8 +30,14 @@ def app_request() -> AppRequest:
         arguments=_arguments(),
         headers=filters.headers(dict(request.headers), has_cookies=bool(request.cookies)),
         cookies=filters.cookies(request.cookies),
-        user=current_caller().actor.name if current_state().settings.multi_user else None,
+        user=_user(),
     )
+
+
+def _user() -> str | None:
+    if current_state().settings.multi_user:
+        return current_caller().actor.name
+    return module_user()
 
 
 def _arguments() -> dict[str, list[bytes]]:

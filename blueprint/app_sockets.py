@@ -16,7 +16,7 @@ from bokeh_server.sockets.origin import check_origin
 __all__ = ["open_socket"]
 
 
-def open_socket(upgrade: Upgrade, path: str) -> Response:
+def open_socket(path: str, upgrade: Upgrade) -> Response:
     """Connect to the session that the request's token names; it is made when there is none."""
     _check_origin(upgrade)
     demand_application(path)

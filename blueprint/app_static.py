@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 
 from bokeh.embed.bundle import extension_dirs
-from flask import Blueprint, Response, request, send_from_directory
+from flask import Response, request, send_from_directory
 from werkzeug.exceptions import NotFound
 
 from bokeh_server.apps import bokehjs_folder
 from bokeh_server.blueprint.state import current_state
 
-__all__ = ["add_routes", "send_of_application"]
+__all__ = ["send_bokehjs", "send_extension", "send_of_application"]
 
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
-def add_routes(blueprint: Blueprint, root: str) -> None:
-    """Add the routes of BokehJS.
+def send_bokehjs(part: str, file: str) -> Response:
+    """A file of BokehJS.
 
-    :param root: the folder under which it is found, such as ``/static``.
+    :param part: ``js`` or ``css``.
     """
-    add, name = blueprint.add_url_rule, root.strip("/").replace("/", "_")
-    for part in ("js", "css"):
-        add(f"{root}/{part}/<path:file>", f"{name}_{part}", partial(_bokehjs, part))
-    add(f"{root}/extensions/<name>/<path:file>", f"{name}_extension", _extension)
-
-
-def _bokehjs(part: str, file: str) -> Response:
     return _send(bokehjs_folder() / part, file)
 
 
-def _extension(name: str, file: str) -> Response:
+def send_extension(name: str, file: str) -> Response:
+    """A file of an extension of Bokeh's that some application has."""
     folder = extension_dirs.get(name)
     if folder is None:
         raise NotFound

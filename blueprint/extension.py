@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Flask
 
@@ -17,6 +17,7 @@ from bokeh_server.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from bokeh_server.apps import Loadable
+    from bokeh_server.blueprint.auth_provider import AuthHooks
 
 __all__ = ["BokehServer"]
 
@@ -32,6 +33,9 @@ class BokehServer:
     :param settings: all settings, ready made; then nothing else is looked at.
     :param current_user: with ``multi_user``: gives the name of who sent the request, or ``None``,
         where the app has its own logins; then ours are not used.
+    :param auth_provider: an ``AuthProvider`` of Bokeh's, in place of the setting ``auth_module``.
+    :param cookie_secret: signs cookies of the auth module's handlers; otherwise the variable
+        ``BOKEH_COOKIE_SECRET`` has it, or a key is made.
     :param overrides: single settings by name. What is not given comes from
         ``app.config["BOKEH_SERVER_<NAME>"]``, then the environment, then the defaults.
     :raises ConfigurationError: a setting is wrong, or the app already has this extension.
@@ -44,10 +48,14 @@ class BokehServer:
         url_prefix: str | None = None,
         settings: Settings | None = None,
         current_user: Callable[[], str | None] | None = None,
+        auth_provider: Any = None,
+        cookie_secret: str | None = None,
         **overrides: object,
     ) -> None:
         self._settings = settings
         self._find_user = current_user
+        self._auth_provider = auth_provider
+        self._cookie_secret = cookie_secret
         self._overrides = {"url_prefix": url_prefix, **overrides}
         self._states: weakref.WeakSet[State] = weakref.WeakSet()
         self._app: weakref.ref[Flask] | None = None
@@ -71,6 +79,10 @@ class BokehServer:
         _check_people(settings, self._find_user)
         check_content_host(settings)
         state = State(settings, self._find_user)
+        state.auth_hooks = _auth_hooks(settings, self._auth_provider)
+        state.cookie_secret = self._cookie_secret
+        if state.auth_hooks is not None:
+            _add_login(app, state, state.auth_hooks)
         app.extensions[EXTENSION] = state
         self._states.add(state)
         self._app = weakref.ref(app) if len(self._states) == 1 else None
@@ -108,12 +120,29 @@ class BokehServer:
         place = normal_path(path)
         if place in state.added:
             raise ConfigurationError(attempted, "there is one already", "Use another address")
+        if state.takes_pushes and place == "/":
+            raise ConfigurationError(attempted, "push_session has it", "Add it before")
         loaded = application_of(application, argv)
         if state.settings.app_workers:
             demand_source(place, loaded)
         _add_routes(found, state, place)
         state.added[place] = loaded
         state.audiences[place] = None if users is None else frozenset(map(str.lower, users))
+
+    def accept_pushes(self, app: Flask) -> None:
+        """Have scripts send documents to ``/`` by ``bokeh.client.push_session``, to sessions of an
+        application that is empty; to be called when all others were added.
+
+        :raises ConfigurationError: with ``multi_user``, for a document may have JavaScript.
+        """
+        state: State = app.extensions[EXTENSION]
+        if state.settings.multi_user:
+            why = "they would be in the pages of other people"
+            remedy = "Publish them with output_server"
+            raise ConfigurationError("take documents of push_session", why, remedy)
+        if "/" not in state.added:
+            _add_routes(app, state, "/")
+            state.takes_pushes = True
 
     def close(self) -> None:
         """Close every app's sockets and database; safe to repeat."""
@@ -128,7 +157,7 @@ def _add_routes(app: Flask, state: State, path: str) -> None:
         routes.surround(app, blueprint)
 
     prefix = state.settings.url_prefix
-    if not state.added:
+    if f"{routes.NAME}_applications" not in app.blueprints:
         # As `bokeh serve` has it, unless the app has files of its own there.
         own = () if app.has_static_folder and not prefix else ("/static",)
         roots = ("/bokeh/static", *own)
@@ -136,6 +165,33 @@ def _add_routes(app: Flask, state: State, path: str) -> None:
         app.register_blueprint(assets, url_prefix=prefix or None)
     name = f"{routes.NAME}_application_{len(state.added)}"
     app.register_blueprint(make_app_blueprint(name, path, surround), url_prefix=prefix or None)
+
+
+def _auth_hooks(settings: Settings, provider: object) -> AuthHooks | None:
+    """What says who people are, where Bokeh's way to say it is used.
+
+    :raises ConfigurationError: they have accounts with us, too; or the hooks make no sense.
+    """
+    if settings.auth_module is None and provider is None:
+        return None
+    if settings.multi_user:
+        why = "with multi_user people log in with us"
+        remedy = "Leave one of the two out; current_user= says who people are in a Flask app"
+        raise ConfigurationError("use an auth module", why, remedy)
+    from bokeh_server.blueprint.auth_provider import hooks_of_module, hooks_of_provider
+
+    if provider is not None:
+        return hooks_of_provider(provider)
+    assert settings.auth_module is not None, "it is one of the two"
+    return hooks_of_module(settings.auth_module)
+
+
+def _add_login(app: Flask, state: State, hooks: AuthHooks) -> None:
+    from bokeh_server.blueprint.auth import make_auth_blueprint
+
+    blueprint = make_auth_blueprint(f"{routes.NAME}_auth", hooks)
+    routes.surround(app, blueprint)
+    app.register_blueprint(blueprint, url_prefix=state.settings.url_prefix or None)
 
 
 def _check_people(settings: Settings, find_user: Callable[[], str | None] | None) -> None:

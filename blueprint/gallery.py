@@ -109,17 +109,22 @@ def add_routes(blueprint: Blueprint) -> None:
 def _home() -> AnyResponse:
     """The applications, or the one at this address, or the documents."""
     state = current_state()
-    if not state.added:
-        return _page()
-    if "/" in state.added:
+    if "/" in state.added or (state.takes_pushes and _names_session()):
         from bokeh_server.blueprint.app_pages import show_page
 
         return show_page("/")
+    if not state.added:
+        return _page()
     from bokeh_server.blueprint.app_index import applications_page
 
     name = current_actor().name
     has_documents = name is not None and _has_documents(name)
     return applications_page(render, has_documents) or _page()
+
+
+def _names_session() -> bool:
+    arguments = ("bokeh-session-id", "bokeh-token")
+    return any(name in request.args for name in arguments) or "Bokeh-Session-Id" in request.headers
 
 
 def _has_documents(name: str) -> bool:

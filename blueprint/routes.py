@@ -34,6 +34,7 @@ from bokeh_server.blueprint import (
     static_files,
     thumbnails,
 )
+from bokeh_server.blueprint.auth import demand_login
 from bokeh_server.blueprint.foreign import refuse_foreign
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BokehServerError
@@ -85,6 +86,7 @@ def surround(app: Flask, blueprint: Blueprint) -> None:
     """Add what is around every request of ours: limits, headers, and answers to errors."""
     blueprint.before_request(_limit_body)
     blueprint.before_request(refuse_foreign)
+    blueprint.before_request(demand_login)
     blueprint.after_request(_add_headers)
     blueprint.register_error_handler(BokehServerError, failures.answer_error)
     # By code as well: an app's own handler of a code would go before one for all of them.

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from bokeh_server.accounts import Accounts, Handovers, Links, Registration
     from bokeh_server.apps import Backend
     from bokeh_server.blueprint.assets import Assets
+    from bokeh_server.blueprint.auth import Auth
+    from bokeh_server.blueprint.auth_provider import AuthHooks
     from bokeh_server.blueprint.feed import Feed
     from bokeh_server.blueprint.presence import Presence
     from bokeh_server.blueprint.rechecks import Rechecks
@@ -47,6 +49,7 @@ _CLOSING_ORDER = (
     "rechecks",
     "sockets",
     "applications",
+    "auth",
     "engine",
     "noter",
     "store",
@@ -59,6 +62,12 @@ class State:
     :ivar find_user: tells the name of who sent a request, where the app has its own logins.
     :ivar added: Bokeh's applications by their addresses.
     :ivar audiences: the names of those who may use one; ``None``: whoever may use this server.
+    :ivar takes_pushes: whether there is an empty application at ``/`` for ``push_session``.
+    :ivar auth_hooks: what the auth module defines, where there is one.
+    :ivar cookie_secret: signs cookies of its handlers; ``None``: ``BOKEH_COOKIE_SECRET`` does, or
+        a key made of that of this server.
+    :ivar session_key: signs ids of sessions, where they are signed; ``None``: ``BOKEH_SECRET_KEY``
+        does, or the key of this server.
 
     A server that forks its workers after loading the app gets new parts in every worker:
     threads, sockets and database connections do not survive a fork.
@@ -71,6 +80,10 @@ class State:
         self.find_user = find_user
         self.added: dict[str, Application] = {}
         self.audiences: dict[str, frozenset[str] | None] = {}
+        self.takes_pushes = False
+        self.session_key: bytes | None = None
+        self.auth_hooks: AuthHooks | None = None
+        self.cookie_secret: str | None = None
         self._lock = threading.RLock()
         self._parts: dict[str, Any] = {}
         self._closed = False
@@ -153,6 +166,11 @@ class State:
     def rechecks(self) -> Rechecks:
         """What closes the sockets of those who may look no more."""
         return self._part("rechecks", self._start_rechecks)
+
+    @property
+    def auth(self) -> Auth | None:
+        """The login of an auth module, where there is one."""
+        return None if self.auth_hooks is None else self._part("auth", self._make_auth)
 
     @property
     def applications(self) -> Backend:
@@ -278,9 +296,31 @@ class State:
         return Rechecks(self.engine, self.store)
 
     def _make_applications(self) -> Backend:
+        from bokeh.application.application import Application
+
         from bokeh_server.blueprint.app_options import make_backend
 
-        return make_backend(self.settings, self.secret, self.added, self._socket_limits())
+        pushes = {"/": Application()} if self.takes_pushes else {}
+        hooks, prefix = self.auth_hooks, self.settings.url_prefix
+        return make_backend(
+            self.settings,
+            self._session_key(),
+            {**pushes, **self.added},
+            self._socket_limits(),
+            prefix + hooks.logout_url if hooks is not None and hooks.logout_url else None,
+        )
+
+    def _make_auth(self) -> Auth:
+        from bokeh_server.blueprint.auth import make_auth
+
+        assert self.auth_hooks is not None, "there is one"
+        return make_auth(self.auth_hooks, self.settings, self.secret, self.cookie_secret)
+
+    def _session_key(self) -> bytes:
+        given = self.session_key or os.environ.get("BOKEH_SECRET_KEY", "").encode()
+        if given or not self.settings.session_ids.endswith("signed"):
+            return given
+        return self.secret
 
     def _link_title(self, link_id: str) -> str:
         link = self.links.get(link_id)

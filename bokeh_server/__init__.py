@@ -12,12 +12,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from bokeh_server.blueprint import BokehServer
     from bokeh_server.client import Session
+    from bokeh_server.serving import Server
 
-__all__ = ["BokehServer", "Session", "__version__"]
+__all__ = ["BokehServer", "Server", "Session", "__version__"]
 
 __version__ = "0.1.0"
 
-_HOMES = {"BokehServer": "bokeh_server.blueprint", "Session": "bokeh_server.client"}
+_HOMES = {
+    "BokehServer": "bokeh_server.blueprint",
+    "Server": "bokeh_server.serving",
+    "Session": "bokeh_server.client",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -51,6 +51,12 @@ class AppSettings:
     public_applications: bool = declare(
         parsers.flag, False, "With --multi-user: let everybody use applications without a login"
     )
+    auth_module: Path | None = declare(
+        parsers.path, None, "Python file that says who people are, as for bokeh serve"
+    )
+    enable_xsrf_cookies: bool = declare(
+        parsers.flag, False, "Have forms of the auth module's handlers send Tornado's XSRF token"
+    )
     app_workers: int = declare(
         parsers.count,
         0,

@@ -40,7 +40,7 @@ __all__ = [
 Parser = Callable[[object], Any]
 
 REGISTRATIONS = ("open", "invitation", "closed")
-SESSION_IDS = ("unsigned", "signed", "external-signed")
+SESSION_IDS = ("unsigned", "signed", "external-signed", "external")
 LOG_LEVELS = ("debug", "info", "warning", "error", "critical")
 
 _UNITS = {"": 1, "b": 1, "kb": 2**10, "mb": 2**20, "gb": 2**30}

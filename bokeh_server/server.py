@@ -5,15 +5,12 @@ The ``bokeh-server`` command calls :func:`serve` after gevent has patched the st
 
 from __future__ import annotations
 
-import errno
 import gc
 import ipaddress
 import json
 import logging
 import os
 import signal
-import socket
-import ssl
 import sys
 import tempfile
 import webbrowser
@@ -34,6 +31,7 @@ from bokeh_server.blueprint.usercontent import read_content_host
 from bokeh_server.config import Settings
 from bokeh_server.errors import ConfigurationError
 from bokeh_server.httpd import HttpServer, Wsgi
+from bokeh_server.serving.listening import bracketed, listen, tls_context
 
 if TYPE_CHECKING:
     from bokeh.application.application import Application
@@ -45,19 +43,16 @@ __all__ = [
     "TrustedHosts",
     "check_hosts",
     "create_app",
-    "listen",
     "prepare_data_dir",
     "raise_file_limit",
     "serve",
     "set_up_logging",
     "spare_collector",
-    "tls_context",
     "trusted_names",
 ]
 
 #: seconds that requests in work have to finish when the server is stopped.
 GRACE_SECONDS = 5.0
-BACKLOG = 1024
 #: the garbage collector looks after so many new objects; Python's own 700 are one request.
 GARBAGE_OBJECTS = 10_000
 SINGLE_USER = "single user: whoever reaches this address may change every plot"
@@ -113,6 +108,8 @@ def create_app(settings: Settings, applications: Applications | None = None) -> 
     server = BokehServer(app, settings=settings)
     for path, application in (applications or {}).items():
         server.add_application(path, application)
+    if not settings.multi_user and not settings.app_workers:
+        server.accept_pushes(app)
     if settings.url_prefix:
         app.add_url_rule("/", "home", lambda: redirect(settings.url_prefix + "/"))
     app.wsgi_app = _wrap(app.wsgi_app, settings)  # type: ignore[method-assign]
@@ -133,7 +130,7 @@ def trusted_names(settings: Settings) -> tuple[str, ...]:
     """The host names to answer for; empty for all, when the server is open to other machines."""
     if not settings.trusted_host and not _is_loopback(settings.address):
         return ()
-    own = (_bracketed(settings.address),)
+    own = (bracketed(settings.address),)
     return (*LOOPBACK_NAMES, *own, *settings.trusted_host)
 
 
@@ -142,80 +139,6 @@ def _is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return address.lower() == "localhost"
-
-
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
-
-
-def listen(settings: Settings) -> socket.socket:
-    """Open the listening socket.
-
-    :raises ConfigurationError: the port is in use, or the address is not one of this machine.
-    """
-    family, address = _resolve(settings.address, settings.port)
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        # accepted sockets inherit it; without it every answer waits for the client's ACK
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        if settings.address == "::":
-            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        listener.bind(address)
-        listener.listen(BACKLOG)
-    except OSError as error:
-        listener.close()
-        raise _cannot_listen(settings, error) from None
-    return listener
-
-
-def _resolve(address: str, port: int) -> tuple[int, Any]:
-    flags = socket.AI_PASSIVE
-    try:
-        found = socket.getaddrinfo(address or None, port, type=socket.SOCK_STREAM, flags=flags)
-    except OSError as error:
-        raise _cannot_listen(Settings(address=address, port=port), error) from None
-    found.sort(key=lambda each: each[0] != socket.AF_INET)
-    return found[0][0], found[0][4]
-
-
-def _cannot_listen(settings: Settings, error: OSError) -> ConfigurationError:
-    attempted = f"listen on {_bracketed(settings.address)} port {settings.port}"
-    if error.errno == errno.EADDRINUSE:
-        remedy = "Stop it, or choose another port with --port; --port 0 takes a free one"
-        return ConfigurationError(attempted, "another program uses this port", remedy)
-    if error.errno == errno.EACCES:
-        remedy = "Ports below 1024 need special rights; choose another with --port"
-        return ConfigurationError(attempted, "this user may not use the port", remedy)
-    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
-        remedy = "Give an address of this machine with --address; 0.0.0.0 means all"
-        return ConfigurationError(attempted, "this machine has no such address", remedy)
-    return ConfigurationError(attempted, (error.strerror or str(error)).lower())
-
-
-def tls_context(settings: Settings) -> ssl.SSLContext | None:
-    """The context for HTTPS, or ``None`` for plain HTTP.
-
-    :raises ConfigurationError: a file is missing, or the two do not fit.
-    """
-    certificate, key = settings.https_certfile, settings.https_keyfile
-    if not settings.https:
-        if certificate or key:
-            why = "a certificate is given and HTTPS is off"
-            raise ConfigurationError("start the server", why, "Add --https, or leave it out")
-        return None
-    for option, path in (("--https-certfile", certificate), ("--https-keyfile", key)):
-        if path is None:
-            raise ConfigurationError("serve HTTPS", f"{option} is missing", f"Give {option} FILE")
-        if not path.is_file():
-            raise ConfigurationError("serve HTTPS", f"there is no file {path}", f"Check {option}")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(str(certificate), key and str(key))
-    except OSError as error:
-        why = f"{certificate} and {key} are not a certificate and its key in PEM ({error.strerror})"
-        raise ConfigurationError("serve HTTPS", why, "Check both files") from None
-    return context
 
 
 def prepare_data_dir(settings: Settings) -> None:
@@ -334,7 +257,7 @@ class StandaloneServer:
 def _own_name(settings: Settings) -> str:
     """The name by which the server is reached from this machine."""
     local = settings.address in {"", "0.0.0.0", "::", "127.0.0.1"}  # noqa: S104 — compared, not bound
-    return "localhost" if local else _bracketed(settings.address)
+    return "localhost" if local else bracketed(settings.address)
 
 
 def spare_collector() -> None:

@@ -29,7 +29,12 @@ BASE = {
 #: room -> what its modules may import besides themselves and the standard library.
 #: A name allows the module and everything in it.
 ALLOWED: dict[str, set[str]] = {
-    "bokeh_server": {"bokeh_server.blueprint", "bokeh_server.client", "bokeh_server.cli.main"},
+    "bokeh_server": {
+        "bokeh_server.blueprint",
+        "bokeh_server.client",
+        "bokeh_server.cli.main",
+        "bokeh_server.serving",
+    },
     "bokeh_server.errors": set(),
     "bokeh_server.blocking": set(),
     "bokeh_server.crew": set(),
@@ -100,6 +105,7 @@ ALLOWED: dict[str, set[str]] = {
         "markupsafe",
         "itsdangerous",
         "orjson",
+        "tornado",
     },
     "bokeh_server.client": BASE
     | {
@@ -113,12 +119,23 @@ ALLOWED: dict[str, set[str]] = {
         "IPython",
     },
     "bokeh_server.httpd": {"gevent", "werkzeug"},
+    "bokeh_server.serving": BASE
+    | {
+        "bokeh_server.apps",
+        "bokeh_server.blueprint",
+        "bokeh_server.config",
+        "bokeh_server.httpd",
+        "bokeh",
+        "flask",
+        "werkzeug",
+    },
     "bokeh_server.server": BASE
     | {
         "bokeh_server.apps",
         "bokeh_server.blueprint",
         "bokeh_server.config",
         "bokeh_server.httpd",
+        "bokeh_server.serving",
         "bokeh",
         "click",
         "flask",
@@ -165,6 +182,7 @@ NOT_LOADED = {
     "bokeh_server.client": "flask gevent sqlalchemy alembic click",
     "bokeh_server.plotting": "flask gevent sqlalchemy alembic click",
     "bokeh_server.embed": "flask gevent sqlalchemy alembic click",
+    "bokeh_server.serving": "gevent",
     "bokeh_server.blueprint": "gevent tornado click.testing",
     "bokeh_server.cli.commands": "flask gevent tornado sqlalchemy bokeh",
 }

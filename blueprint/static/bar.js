@@ -137,6 +137,7 @@ export class Bar {
     document.querySelectorAll(".bar button, .bar .drop a").forEach((each) => {
       each.tagName === "BUTTON" ? each.disabled = true : each.remove()
     })
+    document.querySelectorAll(".drop").forEach((each) => { each.hidden = true })
     document.querySelectorAll("dialog[open]").forEach((each) => each.close())
   }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bokeh_server.apps.backend import Backend, HandOver
 from bokeh_server.apps.connecting import Farewell
+from bokeh_server.apps.coroutines import Coroutines
 from bokeh_server.apps.hosting import AppHost
 from bokeh_server.apps.loading import (
     Loadable,
@@ -30,6 +31,7 @@ __all__ = [
     "AppSession",
     "Asked",
     "Backend",
+    "Coroutines",
     "Embedding",
     "Farewell",
     "Filters",

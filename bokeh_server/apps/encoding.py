@@ -68,4 +68,6 @@ def _dumps(value: Any) -> bytes:
 def _plain(value: Any) -> Any:
     if isinstance(value, Buffer):
         return value.ref
+    if isinstance(value, float):  # one of numpy's
+        return float(value)
     raise TypeError(f"{type(value).__name__} has no form in JSON")

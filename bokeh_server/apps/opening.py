@@ -68,7 +68,7 @@ def open_for_page(
         return Opened(open_by_token(application, request, token, tokens), asked.token)
     session_id = tokens.new_id() if session_id is None else tokens.check_id(session_id)
     payload = payload_of(request, application.payload_of(request))
-    session = application.open(session_id, request, payload)
+    session = _checked(application.open(session_id, request, payload), request)
     return Opened(session, tokens.make(session_id, payload))
 
 
@@ -82,14 +82,26 @@ def open_by_token(
     session_id = tokens.check_id(token.session_id)
     session = application.find(session_id)
     if session is not None:
-        return session
+        return _checked(session, request)
     if token.has_expired:
         raise SessionExpired(
             "open a session of this application",
             "its token is too old to begin a session with, and its session has ended",
             "Load the page again",
         )
-    return application.open(session_id, request.with_payload(token.payload), token.payload)
+    asked = request.with_payload(token.payload)
+    return _checked(application.open(session_id, asked, token.payload), request)
+
+
+def _checked(session: AppSession, request: AppRequest) -> AppSession:
+    """A session, for whoever opened it, where the server knows people.
+
+    Whoever is connected to a session can put scripts into it, which run in the pages of the others.
+    """
+    context = session.document.session_context
+    if context is not None and getattr(context, "user", None) != request.user:
+        raise _refused("this session is somebody else's")
+    return session
 
 
 def _refused(why: str) -> Forbidden:

@@ -193,8 +193,14 @@ class AppSession:
         """
         if "config" not in doc:
             raise InvalidPatch("replace the document", "it has no 'config'")
+
+        def change() -> None:
+            replace_by(self.document, doc, buffers)
+            # whoever sent it has its models, and others were told of them
+            self.document.models.flush_synced()
+
         try:
-            self.with_document_locked(replace_by, self.document, doc, buffers)
+            self.with_document_locked(change)
         except BokehServerError:
             raise
         except Exception as error:

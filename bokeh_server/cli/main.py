@@ -14,6 +14,7 @@ _FLAGS = (
     "debug",
     "disable-index",
     "disable-index-redirect",
+    "enable-xsrf-cookies",
     "https",
     "multi-user",
     "public-applications",

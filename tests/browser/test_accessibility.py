@@ -135,6 +135,16 @@ def test_a_document(page: Page, server: RunningServer, owner: Api) -> None:
     page.get_by_role("button", name="History").click()
     page.locator("#days .change").first.wait_for()
     check(page, "history")
+    page.get_by_role("button", name="Who is watching").click()
+    check(page, "who is watching")
+    page.get_by_role("button", name="More").click()
+    check(page, "the menu")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Share", exact=True).click()
+    page.locator("#share-people li").first.wait_for()
+    for summary in page.locator("#share summary").all():
+        summary.click()
+    check(page, "the share panel")
 
 
 def test_accounts_and_errors(
