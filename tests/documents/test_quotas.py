@@ -103,7 +103,7 @@ def test_two_processes_keep_one_limit(store: Store, ready_url: str) -> None:
         for docid in docids:
             engine.open(docid).replace(doc_json(), {}, actor="ada")
         with other(ready_url, docids[1]) as process:
-            with pytest.raises(QuotaReached, match="take .* of 58.6 KB"):
+            with pytest.raises(QuotaReached, match=r"take .* of 58\.6 KB"):
                 fill(engine, docids[0])
             assert process.stdout is not None
             filled = time.monotonic()
