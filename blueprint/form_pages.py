@@ -17,6 +17,7 @@ from bokeh_server.blueprint.static_files import links
 from bokeh_server.blueprint.wording import browser_name
 from bokeh_server.documents.quotas import readable_size
 from bokeh_server.errors import BokehServerError, NotFound, TooMany
+from bokeh_server.permissions import Action
 
 __all__ = ["add_routes", "local_address", "say_on_page", "to_page"]
 
@@ -44,7 +45,7 @@ def _form_page(name: str) -> Response:
 
 def _account_page() -> Response:
     _demand_pages()
-    demand_user("open your account")
+    demand_user("open your account", Action.OWN)
     return _page("account")
 
 
