@@ -138,7 +138,7 @@ class EventStore:
         query = select(*_COLUMNS)
         for column, value in given.items():
             if value is not None:
-                query = query.where(column == value)
+                query = query.where(column == _printable(value))  # as it was kept
         if since is not None:
             query = query.where(Event.at >= since)
         if before is not None:

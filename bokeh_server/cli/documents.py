@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from bokeh_server.documents import Engine
     from bokeh_server.storage import DocumentRecord, NewEvent, Store
 
-__all__ = ["REVISION", "docs", "find_document", "open_engine", "open_store"]
+__all__ = ["REVISION", "docs", "event_on", "find_document", "open_engine", "open_store"]
 
 PIECE_BYTES = 1024 * 1024
 #: what a database can count to.
@@ -83,7 +83,7 @@ def find_document(store: Store, key: str) -> DocumentRecord:
     return record
 
 
-def _event(action: str, record: DocumentRecord, detail: str | None = None) -> NewEvent:
+def event_on(action: str, record: DocumentRecord, detail: str | None = None) -> NewEvent:
     """What a command does to a document, for its owner to read."""
     return by_command(
         action, docid=record.docid, owner=record.owner, title=record.title, detail=detail
@@ -124,7 +124,7 @@ def delete_command(
         records = [find_document(store, key) for key in documents]
         for record in records:
             if yes or click.confirm(f"Delete {record.title!r} ({record.docid}) for good?"):
-                store.documents.delete(record.docid, _event("delete", record))
+                store.documents.delete(record.docid, event_on("delete", record))
                 click.echo(f"Deleted {record.title!r} ({record.docid}).")
 
 
@@ -140,7 +140,7 @@ def give_command(context: click.Context, /, document: str, name: str, **options:
     """
     with open_store(context, options, create=False) as store:
         record = find_document(store, document)
-        record = store.documents.give(record.docid, name, _event("give", record, f"to {name}"))
+        record = store.documents.give(record.docid, name, event_on("give", record, f"to {name}"))
     click.echo(f"{record.title!r} ({record.docid}) is {record.owner}'s now.")
 
 
@@ -170,7 +170,7 @@ def sites_command(
         record = find_document(store, document)
         if every or none or sites:
             text = write_sites(None if every else check_sites(sites))
-            event = _event("sites", record, text or ("every site" if every else "no site"))
+            event = event_on("sites", record, text or ("every site" if every else "no site"))
             record = store.documents.embed(record.docid, text, event)
     allowed = read_sites(record.sites)
     click.echo("every site" if allowed is None else "\n".join(allowed) or "no site")
@@ -238,12 +238,14 @@ def import_command(
     """
     archive = read_archive(_read_file(file), str(file))
     with open_store(context, options, create=True) as store, open_engine(store) as engine:
-        record = engine.create(SINGLE_USER, archive.title if title is None else title)
+        event = by_command("create", detail="imported")
+        made = archive.title if title is None else title
+        record = engine.create(SINGLE_USER, made, event=event)
         try:
             live = engine.open(record.docid)
             live.replace(archive.doc, archive.buffers, actor=SINGLE_USER)
         except BokehServerError:
-            engine.delete(record.docid)
+            engine.delete(record.docid, event_on("delete", record))
             raise
     click.echo(f"Imported {record.title!r} as {record.docid}.")
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bokeh_server.cli.documents import REVISION, find_document, open_engine, open_store
+from bokeh_server.cli.documents import REVISION, event_on, find_document, open_engine, open_store
 from bokeh_server.cli.options import store_options
 from bokeh_server.cli.tables import print_table
 from bokeh_server.permissions import SINGLE_USER
@@ -86,6 +86,9 @@ def restore_command(
         live = engine.open(record.docid)
         before = live.seq
         seq = live.restore(revision, actor=SINGLE_USER)
+        if seq != before:
+            told = f"revision {revision} as change {seq}"
+            store.events.add([event_on("restore", record, told)])
     if seq == before:
         click.echo(f"{record.title!r} is as it was at revision {revision} already.")
     else:

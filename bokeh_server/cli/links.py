@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from bokeh_server.cli.documents import open_store
+from bokeh_server.cli.documents import event_on, open_store
 from bokeh_server.cli.options import CONTEXT, store_options
 from bokeh_server.cli.tables import print_table
 from bokeh_server.errors import UnknownDocument
 from bokeh_server.permissions import Role
 
 if TYPE_CHECKING:
-    from bokeh_server.storage import DocumentRecord, LinkRecord, Store
+    from bokeh_server.storage import DocumentRecord, LinkRecord, NewEvent, Store
 
 __all__ = ["links"]
 
@@ -119,7 +119,8 @@ def create_command(
     wish = Wish(kind, title, Role(role), revision, lifetime)
     with open_store(context, options, create=False) as store:
         found = _find(store, document, owner)
-        record, secret = Links(store).make(found.docid, found.owner, wish)
+        event = event_on("link", found)
+        record, secret = Links(store).make(found.docid, found.owner, wish, event)
     click.echo(secret if key else f"/bokeh/link/{record.id}#{secret}")
 
 
@@ -134,6 +135,13 @@ def revoke_command(context: click.Context, /, ids: tuple[str, ...], **options: A
     """
     with open_store(context, options, create=False) as store:
         for each in ids:
-            record = store.links.revoke(each)
+            record = store.links.revoke(each, event=_event(store, each))
             what = repr(record.title) if record.title else record.id
             click.echo(f"Revoked the {record.kind} {what}, made by {record.creator}.")
+
+
+def _event(store: Store, link_id: str) -> NewEvent | None:
+    """The end of a link, for its document's owner to read; ``None``: there is no such link."""
+    docid = next((each.docid for each in store.links.of() if each.id == link_id), None)
+    record = None if docid is None else store.documents.get(docid)
+    return None if record is None else event_on("unlink", record, link_id)

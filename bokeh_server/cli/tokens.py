@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from bokeh_server.cli.documents import open_store
+from bokeh_server.cli.noting import by_command
 from bokeh_server.cli.options import CONTEXT, store_options
 from bokeh_server.cli.tables import print_table
 from bokeh_server.cli.users import open_accounts
@@ -48,7 +49,8 @@ def create_command(
     lifetime = None if days is None else timedelta(days=days)
     with open_accounts(context, options) as accounts:
         user = accounts.known(name)
-        click.echo(accounts.make_token(user, title, Action(scope), lifetime))
+        event = by_command("token", detail=title)
+        click.echo(accounts.make_token(user, title, Action(scope), lifetime, event))
 
 
 @tokens.command("list")
@@ -77,5 +79,5 @@ def revoke_command(context: click.Context, /, ids: tuple[str, ...], **options: A
     """Let tokens be good for nothing any more. ID is the part after bks_."""
     with open_accounts(context, options) as accounts:
         for each in ids:
-            record = accounts.revoke(each)
+            record = accounts.revoke(each, event=by_command("revoke"))
             click.echo(f"Revoked {record.title!r} of {record.name}.")

@@ -39,7 +39,7 @@ from bokeh_server.documents.memory import Notify
 from bokeh_server.documents.reading import Pulled, Readable
 from bokeh_server.documents.revisions import rebuild
 from bokeh_server.documents.settling import Settler
-from bokeh_server.errors import CallerError, InvalidPatch, StorageUnavailable
+from bokeh_server.errors import CallerError, InvalidPatch, QuotaReached, StorageUnavailable
 from bokeh_server.protocol import Applied, Buffers, Patch, Schema, WireDocument, pack
 from bokeh_server.storage import Gone, NewChange, Outcome, Repeated, Store, Stored, Taken
 
@@ -350,6 +350,13 @@ class LiveDocument(Readable):
             raise
         self._head = seq
         return pending
+
+    def _has_room(self, size: int) -> bool:
+        try:
+            self._admit(self.docid, size)
+        except QuotaReached:
+            return False
+        return True
 
     # --- the committer's side ------------------------------------------------------------
 

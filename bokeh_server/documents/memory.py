@@ -89,7 +89,7 @@ class Memory(ABC):
         self._ever_loaded = False
         #: how to take back what was applied and not stored, the oldest first.
         self._refused: list[Undo | None] = []
-        self._saver = Saver(store, docid)
+        self._saver = Saver(store, docid, self._has_room)
         self._snapshot_seq = 0
         self._snapshot_at = time.monotonic()
         self._log_bytes = 0
@@ -252,7 +252,7 @@ class Memory(ABC):
         self.channel.close(PULL_AGAIN)
         self.channel = self._new_channel()
         self._history = History(self._limits.crossing_seconds)
-        self._saver = Saver(self._store, self.docid)
+        self._saver = Saver(self._store, self.docid, self._has_room)
         self._ever_loaded, self.seq = False, 0
 
     def _replay(self, loaded: Loaded) -> None:
@@ -295,6 +295,10 @@ class Memory(ABC):
         self._history.note(seq, key)
 
     # --- snapshots -----------------------------------------------------------------------
+
+    def _has_room(self, size: int) -> bool:
+        """Whether its owner has room for what the server writes of it by itself."""
+        return True
 
     @property
     def idle_since(self) -> float | None:

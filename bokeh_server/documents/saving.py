@@ -12,6 +12,7 @@ from bokeh_server.blocking import run_blocking
 from bokeh_server.protocol import Digests, Draft, Part
 from bokeh_server.protocol.chunks import digest_of
 from bokeh_server.storage import Store
+from bokeh_server.storage.usage import ROW_BYTES
 
 __all__ = ["Saver", "is_chunk"]
 
@@ -122,11 +123,16 @@ class Saver:
     """Writes the snapshots of one document.
 
     Another process may write some, too: then this one compares with what it finds.
+
+    :param has_room: whether so many bytes may be stored; they are written next if so.
     """
 
-    def __init__(self, store: Store, docid: str) -> None:
+    def __init__(
+        self, store: Store, docid: str, has_room: Callable[[int], bool] = lambda _size: True
+    ) -> None:
         self._store = store
         self._docid = docid
+        self._has_room = has_room
         self._index: Index | None = None
         self._lock = threading.Lock()
 
@@ -136,7 +142,7 @@ class Saver:
         :param draft: gives the document's ``seq`` and draft at one moment; it is told which chunks
             are stored already, and whether everything is wanted.
         :returns: the number of the newest snapshot now, whoever wrote it; ``None`` when others
-            were in the way.
+            were in the way, or there is no room for it.
         """
         with self._lock:
             for _ in range(ATTEMPTS):
@@ -148,18 +154,24 @@ class Saver:
                 seq, taken = draft(index.stored, whole)
                 if seq <= index.seq:
                     return index.seq
-                if run_blocking(self._write, index, seq, taken):
-                    self._index = index
+                base, plan = index.seq, run_blocking(index.plan, taken)
+                if not self._has_room(_size(plan, taken)):
+                    return None
+                if run_blocking(self._write, plan, taken, base, seq):
+                    index.seq, self._index = seq, index
                     return seq
         return None
 
-    def _write(self, index: Index, seq: int, draft: Draft) -> bool:
-        plan, base = index.plan(draft), index.seq
-        index.seq = seq
+    def _write(self, plan: Plan, draft: Draft, base: int, seq: int) -> bool:
         snapshots = self._store.snapshots
         return snapshots.stage(self._docid, _missing(plan, draft)) and snapshots.write(
             self._docid, seq, base=base, added=plan.added, ended=plan.ended
         )
+
+
+def _size(plan: Plan, draft: Draft) -> int:
+    """What a snapshot takes at most, in bytes: some of it may be stored already."""
+    return sum(len(body) for _, body in _missing(plan, draft)) + ROW_BYTES * len(plan.added)
 
 
 def _missing(plan: Plan, draft: Draft) -> Iterator[tuple[bytes, bytes | memoryview]]:

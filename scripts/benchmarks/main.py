@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from applications import applications
 from durable import durable
 from live import SUBJECTS, live
 from million import million
@@ -17,6 +18,7 @@ def main() -> None:
     """Run the benchmarks named on the command line."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     stored = {
+        "apps": applications,
         "durable": durable, "size": size, "million": million, "slow": slow, "people": people
     }  # fmt: skip
     names = [*SUBJECTS, *stored]

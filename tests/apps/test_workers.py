@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import ssl
 import statistics
@@ -10,6 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +20,12 @@ import requests
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from bokeh_server import BokehServer
-from bokeh_server.apps import AppRequest, application_of
-from bokeh_server.apps.workers import demand_source, worker_of
+from bokeh_server.apps import AppRequest, Filters, HostOptions, Lifetimes, Tokens, application_of
+from bokeh_server.apps.workers import Orders, demand_source, worker_of
 from bokeh_server.apps.workers.wire import pack, pack_error, pack_request, receive, unpack_error
 from bokeh_server.apps.workers.wire import unpack_request as unpacked
 from bokeh_server.errors import ConfigurationError, Forbidden
+from bokeh_server.sockets import Limits
 from support.app_client import app_socket, open_app_page
 from support.certificates import make_certificate
 from support.documents import doc_json
@@ -149,6 +152,27 @@ def test_requests_and_errors_arrive_as_they_were() -> None:
     assert (unpacked(content["request"]), data) == (request, b"data")
     error = unpack_error(pack_error(Forbidden("do it", "it is not yours", "Ask")))
     assert (type(error), str(error)) == (Forbidden, "Could not do it: it is not yours. Ask.")
+
+
+def test_a_worker_is_told_all_that_the_server_was(folder: Path) -> None:
+    """Options, limits and the key of tokens arrive as they are."""
+    tokens = Tokens(b"key", signed=True, generates=False, lifetime=7)
+    options = HostOptions(
+        tokens=tokens,
+        filters=Filters(include_headers=frozenset({"A"}), exclude_cookies=frozenset({"b"})),
+        lifetimes=Lifetimes(unused=3, check=2),
+        logout_url="/out",
+        warm=4,
+    )
+    limits = Limits(max_message=5)
+    application = application_of(folder, ["--word"])
+    sent = json.loads(json.dumps(Orders.of({"/a": application}, options, limits).pack()))
+    got = Orders.unpack(sent)
+    assert replace(got.options, tokens=tokens) == options
+    assert got.options.tokens.pack() == tokens.pack()
+    assert got.limits == limits
+    assert got.applications == {"/a": [str(folder), ["--word"]]}
+    assert got.load()["/a"].argv == ("--word",)  # type: ignore[attr-defined]
 
 
 def test_a_function_cannot_go_to_a_worker() -> None:
@@ -316,6 +340,30 @@ def test_no_worker_outlives_a_server_that_is_killed(folder: Path) -> None:
         assert len(pids) == 2
         wait_until_gone(pids, 20)
         assert [word for word, _ in notes_of(folder)].count("unloaded") == 1
+
+
+def test_a_worker_knows_whose_session_it_has(tmp_path: Path) -> None:
+    """Logins are checked in the server; the worker is told who it is, and lets nobody else in."""
+    script = tmp_path / "whose.py"
+    script.write_text(
+        "from bokeh.io import curdoc\nfrom bokeh.models import Div\n"
+        "curdoc().add_root(Div(name='user', text=curdoc().session_context.user))\n"
+    )
+    with running_server(str(script), "-m", "--app-workers", "1") as server:
+        url, headers = f"{server.url}/whose", {}
+        for name in ("ada", "eve"):
+            account = {"username": name, "password": "correct horse"}
+            made = requests.post(f"{server.url}/bokeh/register", json=account, timeout=30)
+            headers[name] = {"Authorization": f"Bearer {made.json()['token']}"}
+        token = open_app_page(url, headers=headers["ada"])
+        with app_socket(url, token, additional_headers=headers["ada"]) as socket:
+            assert socket.text_of("user") == "ada"
+        stranger = app_socket(url, token, additional_headers=headers["eve"])
+        with pytest.raises(InvalidStatus, match="403"), stranger:
+            pass
+        nobody = app_socket(url, token)
+        with pytest.raises(InvalidStatus, match="401"), nobody:
+            pass
 
 
 def test_tls_passes_through_the_server(folder: Path, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,67 @@ def test_what_owners_do_is_noted_in_order(people: Flask) -> None:
     ]
     assert {each["via"].split()[0] for each in events if each["action"] != "change"} == {"token"}
     assert {each["owner"] for each in events} == {"ada"}
+
+
+def test_links_and_keys(people: Flask) -> None:
+    """Made, followed, revoked: whose, what for and by which; no secret is kept."""
+    ada, grace = Person(people, "ada"), Person(people, "grace")
+    docid = ada.document()
+    link = ada.ask("POST", f"doc/{docid}/links", {"title": "talk", "revision": 1}).get_json()
+    key = ada.ask("POST", f"doc/{docid}/links", {"kind": "key", "role": "editor"}).get_json()
+    secret = link["url"].partition("#")[2]
+    nobody, browser = people.test_client(), {"Sec-Fetch-Site": "same-origin"}
+    for client, headers in (
+        (nobody, browser),
+        (nobody, browser),
+        (grace.client, grace.headers | browser),
+    ):
+        answer = client.post(f"/bokeh/link/{link['id']}", json={"secret": secret}, headers=headers)
+        assert answer.status_code == 200
+    wrong = nobody.post(f"/bokeh/link/{link['id']}", json={"secret": "bkl_x"}, headers=browser)
+    assert wrong.status_code == 404
+    held = {"Authorization": f"Bearer {key['key']}"}
+    change = {"events": set_value(4).events}
+    assert nobody.post(f"/bokeh/doc/{docid}/changes", json=change, headers=held).status_code == 200
+    assert ada.ask("DELETE", f"doc/{docid}/links/{link['id']}").status_code == 204
+    assert ada.ask("DELETE", f"doc/{docid}/links/{link['id']}").status_code == 404
+    deadline = time.monotonic() + SOON_SECONDS
+    by_link, by_key = f"link {link['id']}", f"key {key['id']}"
+    expected = [
+        ("ada", "change", None),
+        ("ada", "link", f"{by_key} for a editor"),
+        ("ada", "link", f"{by_link} for a viewer of revision 1: talk"),
+        ("ada", "unlink", link["id"]),
+        (by_key, "change", None),
+        ("grace", "follow", f"{by_link} talk"),
+        (by_link, "follow", f"{by_link} talk"),
+    ]
+    kinds = {"link", "unlink", "follow", "change"}
+    while (
+        found := sorted(
+            (each["actor"], each["action"], each["detail"])
+            for each in ada.events(f"doc/{docid}/events")
+            if each["action"] in kinds
+        )
+    ) != sorted(expected, key=str):
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+    text = str(ada.events())
+    assert secret not in text
+    assert key["key"].rpartition("_")[2] not in text
+
+
+def test_how_long_events_are_kept(tmp_path: Path, ready_url: str) -> None:
+    """The setting is what the housekeeper goes by."""
+    app = Flask("host")
+    server = BokehServer(
+        app, data_dir=tmp_path, database=ready_url, multi_user=True, keep_events_days=1.5
+    )
+    try:
+        engine = app.extensions["bokeh_server"].engine
+        assert engine.limits.keep_events == timedelta(days=1.5)
+    finally:
+        server.close()
 
 
 def test_changes_are_one_event_in_a_while(people: Flask) -> None:

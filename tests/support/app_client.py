@@ -32,10 +32,10 @@ def open_app_page(url: str, session_id: str | None = None, **options: Any) -> st
 class AppSocket(BokehSocket):
     """A browser's connection to a session.
 
-    :ivar opened: what its ``ACK`` said beside Bokeh's own.
+    :ivar opened: which session it is, as its ``ACK`` said.
     """
 
-    opened: dict[str, Any]
+    opened: str
 
     def text_of(self, name: str) -> str:
         """The text of a ``Div``, as the server has it now."""
@@ -85,5 +85,5 @@ def app_socket(url: str, token: str, **options: Any) -> Iterator[AppSocket]:
         message = socket.receive()
         assert message.msgtype == "ACK", message
         assert json.loads(message.content) == {}
-        socket.opened = message.metadata
+        socket.opened = message.msgid
         yield socket

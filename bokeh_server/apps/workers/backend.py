@@ -20,7 +20,7 @@ from bokeh_server.apps.workers.pool import Pool
 from bokeh_server.apps.workers.relay import descriptor_of
 from bokeh_server.apps.workers.starting import Orders
 from bokeh_server.apps.workers.wire import pack, pack_request, receive, unpack_error
-from bokeh_server.errors import ApplicationUnavailable, NotFound
+from bokeh_server.errors import ApplicationUnavailable, ConfigurationError, NotFound
 from bokeh_server.sockets.limits import Limits
 from bokeh_server.sockets.loop import SocketLoop
 from bokeh_server.sockets.takeover import Transport
@@ -38,7 +38,7 @@ class WorkerBackend:
     :param count: how many workers.
     :param limits: of their WebSockets.
     :param patience: seconds that a request waits for a worker that computes.
-    :raises ConfigurationError: an application is no file.
+    :raises ConfigurationError: an application is no file, or this system cannot do it.
     """
 
     def __init__(
@@ -50,6 +50,12 @@ class WorkerBackend:
         limits: Limits | None = None,
         patience: float = 30.0,
     ) -> None:
+        if not hasattr(socket, "send_fds"):
+            attempted, why = (
+                "run applications in worker processes",
+                "this system has no Unix sockets",
+            )
+            raise ConfigurationError(attempted, why, "Leave app_workers out")
         self.options = options
         self._applications = dict(applications)
         self._patience = patience
@@ -191,7 +197,7 @@ def _answer_of(line: socket.socket, path: str) -> bytes:
 def _unavailable(path: str, error: Exception) -> ApplicationUnavailable:
     attempted = f"run the application {path}"
     if isinstance(error, TimeoutError | BlockingIOError):
-        why = "its worker process is busy with another callback or session"
+        why = "its worker process is busy with another session, or is starting"
     else:
         why = "its worker process has just ended, and another one is being started"
     return ApplicationUnavailable(attempted, why, "Try again in a moment")

@@ -6,6 +6,8 @@ import contextlib
 import hashlib
 import json
 import logging
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from typing import Any
 
 from bokeh_server.apps.workers.wire import pack
 from bokeh_server.blocking import is_gevent
+from bokeh_server.errors import ConfigurationError
 
 __all__ = ["Pool", "worker_of"]
 
@@ -54,9 +57,9 @@ class Pool:
     """
 
     def __init__(self, count: int, orders: dict[str, Any]) -> None:
-        self._folder = tempfile.TemporaryDirectory(prefix="bokeh-server-")
-        folder = Path(self._folder.name)
-        self._workers = [_Worker(number, folder, orders) for number in range(count)]
+        # Not one that removes itself, for a process that was forked would remove it, too.
+        self._folder = Path(tempfile.mkdtemp(prefix="bokeh-workers-"))
+        self._workers = [_Worker(number, self._folder, orders) for number in range(count)]
 
     def start(self) -> None:
         """Start them; those who ask wait until they are there."""
@@ -78,7 +81,7 @@ class Pool:
         deadline = time.monotonic() + STOP_SECONDS
         for worker in self._workers:
             worker.finish(deadline)
-        self._folder.cleanup()
+        shutil.rmtree(self._folder, ignore_errors=True)
 
 
 class _Worker:
@@ -95,10 +98,9 @@ class _Worker:
         self.address = str(folder / f"{number}.sock")
         self.process: subprocess.Popen[bytes] | None = None
         self._number = number
-        self._orders = pack({**orders, "number": number})
-        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._listener.bind(self.address)
-        self._listener.listen(BACKLOG)
+        more = {"number": number, "address": self.address, "server": os.getpid()}
+        self._orders = pack({**orders, **more})
+        self._listener = _listen(self.address)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -169,6 +171,18 @@ class _Worker:
             process.stdin.write(self._orders)
             process.stdin.flush()
         return process
+
+
+def _listen(address: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listener.bind(address)
+    except OSError as error:
+        listener.close()
+        attempted, why = f"listen for worker processes at {address}", str(error)
+        raise ConfigurationError(attempted, why, "Set TMPDIR to a short path") from None
+    listener.listen(BACKLOG)
+    return listener
 
 
 def _reason(code: int) -> str:

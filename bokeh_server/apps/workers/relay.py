@@ -20,6 +20,8 @@ __all__ = ["descriptor_of"]
 _PIECE = 64 * 1024
 #: seconds; a peer that takes nothing for so long has gone.
 _STALLED = 60_000
+#: how long a peer has to hang up when the worker has.
+_FAREWELL = 5.0
 
 
 @contextlib.contextmanager
@@ -51,6 +53,7 @@ class _Relay:
         self._inner = inner
         self._left = 2
         self._lock = threading.Lock()
+        self._hung_up = threading.Event()
         inner.setblocking(True)
 
     def start(self) -> None:
@@ -64,6 +67,7 @@ class _Relay:
                 self._inner.sendall(data)
         with contextlib.suppress(OSError):
             self._inner.shutdown(socket.SHUT_WR)
+        self._hung_up.set()
         self._end()
 
     def _outwards(self) -> None:
@@ -72,6 +76,9 @@ class _Relay:
                 self._write(memoryview(data))
         with contextlib.suppress(OSError):
             self._outer.shutdown(socket.SHUT_WR)
+        if not self._hung_up.wait(_FAREWELL):
+            with contextlib.suppress(OSError):
+                self._outer.shutdown(socket.SHUT_RDWR)
         self._end()
 
     def _read(self) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import os
@@ -33,6 +34,7 @@ class Worker:
             format=f"%(asctime)s %(levelname)s %(name)s worker {content['number']}: %(message)s",
         )
         logging.getLogger("bokeh_server").setLevel(content["log_level"])
+        self._address, self._server = content["address"], content["server"]
         self._orders = Orders.unpack(content)
         self._listener = socket.socket(fileno=listener)
         self._serving: Serving | None = None
@@ -54,6 +56,10 @@ class Worker:
         """Close the sockets, end the sessions, and run the hooks."""
         if self._serving is not None:
             self._serving.close()
+        if os.getppid() != self._server:  # it was killed, and can tidy nothing
+            with contextlib.suppress(OSError):
+                os.unlink(self._address)
+                os.rmdir(os.path.dirname(self._address))
 
 
 class _Input:
