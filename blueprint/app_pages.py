@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response, jsonify, request
 
 from bokeh_server.apps import Embedding, PageFiles
+from bokeh_server.blueprint.app_developing import with_script
 from bokeh_server.blueprint.app_index import demand_application
 from bokeh_server.blueprint.app_requests import app_request, asked_session
 from bokeh_server.blueprint.foreign import own_names
@@ -22,7 +23,7 @@ def show_page(path: str) -> Response:
     demand_application(path)
     host = current_state().applications
     html = host.page(path, app_request(), asked_session(), _files())
-    answer = Response(html, mimetype="text/html")
+    answer = Response(with_script(html), mimetype="text/html")
     answer.headers["Content-Security-Policy"] = f"frame-ancestors {frame_ancestors()}"
     return answer
 
