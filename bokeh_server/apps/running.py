@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -21,6 +22,7 @@ from bokeh_server.apps.contexts import AppServerContext, AppSessionContext
 from bokeh_server.apps.coroutines import Coroutines
 from bokeh_server.apps.curdoc import call_with
 from bokeh_server.apps.options import Lifetimes
+from bokeh_server.apps.publishing import Publisher
 from bokeh_server.apps.requests import AppRequest
 from bokeh_server.apps.schedule import Schedule
 from bokeh_server.apps.session import AppSession
@@ -30,6 +32,9 @@ from bokeh_server.errors import ApplicationFailed, NotFound
 __all__ = ["RunningApplication"]
 
 log = logging.getLogger("bokeh_server")
+
+#: seconds that a callback may take when its session is to end.
+PATIENCE = 2.0
 
 #: Scripts run with the process's own ``sys.path``, ``sys.argv`` and working directory.
 _SCRIPTS = threading.RLock()
@@ -60,10 +65,11 @@ class RunningApplication:
         lifetimes: Lifetimes,
         logout_url: str | None = None,
         warm: int = 0,
+        publisher: Publisher | None = None,
     ) -> None:
         self.path = path
         self.application = application
-        self.context = AppServerContext(self)
+        self.context = AppServerContext(self, publisher)
         self._schedule = schedule
         self._coroutines = coroutines
         self._lifetimes = lifetimes
@@ -228,7 +234,7 @@ class RunningApplication:
         """End all sessions, and run ``on_server_unloaded``."""
         self.warm.close()
         for session, context in list(self._sessions.values()):
-            if session.finish(-1.0):
+            if _ended(session):
                 self._discard(session, context)
         self._guarded("on_server_unloaded", self.application.on_server_unloaded)
 
@@ -246,6 +252,16 @@ class RunningApplication:
                     self._coroutines.run(result)
             except Exception:
                 log.exception("%s of the application %s failed", name, self.path)
+
+
+def _ended(session: AppSession) -> bool:
+    """End a session; a callback that runs may finish, if it does soon."""
+    deadline = time.monotonic() + PATIENCE
+    while not session.finish(-1.0):
+        if session.destroyed or time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def set_context(document: Document, context: AppSessionContext) -> None:

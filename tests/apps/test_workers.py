@@ -329,7 +329,10 @@ def test_workers_end_with_the_server(folder: Path) -> None:
 
 def test_no_worker_outlives_a_server_that_is_killed(folder: Path) -> None:
     """One ends as when it is stopped; one that computes for ever ends, too."""
-    with running_server(str(folder), "--app-workers", "2") as server:
+    temporary = folder.parent / "temporary"
+    temporary.mkdir()
+    env = {"TMPDIR": str(temporary)}
+    with running_server(str(folder), "--app-workers", "2", env=env) as server:
         url = f"{server.url}/app"
         open_app_page(url, id_for(1))
         with app_socket(url, open_app_page(url, id_for(0))) as socket:
@@ -340,6 +343,7 @@ def test_no_worker_outlives_a_server_that_is_killed(folder: Path) -> None:
         assert len(pids) == 2
         wait_until_gone(pids, 20)
         assert [word for word, _ in notes_of(folder)].count("unloaded") == 1
+        assert list(temporary.glob("bokeh-workers-*")) == []
 
 
 def test_a_worker_knows_whose_session_it_has(tmp_path: Path) -> None:
