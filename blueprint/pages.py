@@ -10,7 +10,7 @@ import orjson
 from flask import Blueprint, Response, current_app, jsonify, redirect, request
 from markupsafe import Markup
 
-from bokeh_server.blueprint.access import may_read_all, readable
+from bokeh_server.blueprint.access import may_read_all, pinned_revision, readable
 from bokeh_server.blueprint.bars import bar_config, bar_of
 from bokeh_server.blueprint.callers import shown_user
 from bokeh_server.blueprint.events import note_open
@@ -144,15 +144,18 @@ def _once(revision: Revision, key: str) -> str:
     return found
 
 
-def _show_document(docid: str) -> Response:
+def _show_document(docid: str) -> AnyResponse:
     return _show(docid, None)
 
 
-def _show_model(docid: str, modelid: str) -> Response:
+def _show_model(docid: str, modelid: str) -> AnyResponse:
     return _show(docid, modelid)
 
 
-def _show(docid: str, key: str | None) -> Response:
+def _show(docid: str, key: str | None) -> AnyResponse:
+    pinned = pinned_revision(docid)
+    if pinned is not None:
+        return redirect(f"?{urlencode([*request.args.items(multi=True), ('revision', pinned)])}")
     identity = readable(docid, asked_revision())
     document = asked(docid)
     note_open(docid)
