@@ -37,7 +37,15 @@ if TYPE_CHECKING:
 
     from bokeh_server.documents import Identity, Revision, Still
 
-__all__ = ["add_routes", "json_in_html", "page_config", "render", "shown_title", "target_of"]
+__all__ = [
+    "add_routes",
+    "json_in_html",
+    "own_page",
+    "page_config",
+    "render",
+    "shown_title",
+    "target_of",
+]
 
 #: what the script of a page imports, and what that imports: browsers fetch all of it at once.
 _DRAWING = (
@@ -73,6 +81,12 @@ _MODULES = {
 #: a document may carry JavaScript of its author, so scripts are not restricted here.
 _PLOT_POLICY = "object-src 'none'; base-uri 'none'; frame-ancestors "
 
+#: of pages without a plot, all of whose scripts are ours.
+_OWN_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for "
+    "'script'"
+)
 
 #: how Bokeh calls a document that nobody gave a title.
 _NO_TITLE = "Bokeh Application"
@@ -92,6 +106,14 @@ def render(template: str, **values: Any) -> str:
     found = current_app.jinja_env.get_or_select_template(f"bokeh_server/{template}")
     found_links = links()
     return found.render(own=found_links.own, root=found_links.root, user=shown_user(), **values)
+
+
+def own_page(template: str, **values: Any) -> Response:
+    """A page without a plot, whose address gives data to programs."""
+    answer = Response(render(template, **values), mimetype="text/html")
+    answer.headers["Content-Security-Policy"] = _OWN_POLICY
+    answer.headers["Vary"] = "Accept, Cookie"
+    return answer
 
 
 def json_in_html(value: object) -> Markup:

@@ -84,7 +84,8 @@ def checker(
         actor = standing.now(is_known, is_good)
         if actor is None:
             raise NotAuthenticated(f"{action.verb} this document", "the login has ended", "Log in")
-        return check_right(engine.identity(standing.docid), actor, action, revision)
+        identity = None if standing.docid is None else engine.identity(standing.docid)
+        return check_right(identity, actor, action, revision)
 
     return check
 
