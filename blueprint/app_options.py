@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from bokeh_server.apps import AppHost, Backend, Filters, HostOptions, Lifetimes, Tokens
@@ -12,6 +12,7 @@ from bokeh_server.errors import ConfigurationError
 if TYPE_CHECKING:
     from bokeh.application.application import Application
 
+    from bokeh_server.apps import Publisher
     from bokeh_server.config import Settings
     from bokeh_server.sockets import Limits
 
@@ -22,16 +23,22 @@ _MS = 0.001
 OWN_COOKIES = ("bokeh-server-login", "__Host-bokeh-server-login")
 
 
-def host_options(settings: Settings, secret: bytes, logout_url: str | None = None) -> HostOptions:
+def host_options(
+    settings: Settings,
+    secret: bytes,
+    logout_url: str | None = None,
+    former: Sequence[bytes] = (),
+) -> HostOptions:
     """The options of the settings.
 
     :param logout_url: where people log out, where that is not ours.
-
+    :param former: what signed ids and tokens formerly, and is good still.
     :raises ConfigurationError: two of them cannot be together.
     """
     return HostOptions(
         tokens=Tokens(
             secret,
+            former=former,
             signed=settings.session_ids in ("signed", "external-signed"),
             generates=not settings.session_ids.startswith("external"),
             lifetime=settings.session_token_expiration,
@@ -51,16 +58,21 @@ def make_backend(
     applications: Mapping[str, Application],
     limits: Limits,
     logout_url: str | None = None,
+    *,
+    former: Sequence[bytes] = (),
+    publisher: Publisher | None = None,
 ) -> Backend:
     """Where applications run, as the settings say.
 
     :param limits: of WebSockets, which may be in worker processes.
     :param logout_url: where people log out, where that is not ours.
+    :param former: what signed ids and tokens formerly, and is good still.
+    :param publisher: stores what applications publish in this process.
     :raises ConfigurationError: worker processes are wanted, and one of the applications is no file.
     """
-    options = host_options(settings, secret, logout_url)
+    options = host_options(settings, secret, logout_url, former)
     if not settings.app_workers:
-        return AppHost(applications, options)
+        return AppHost(applications, options, publisher)
     return WorkerBackend(
         applications,
         options,

@@ -12,7 +12,7 @@ from typing import Any
 
 from bokeh_server.errors import ConfigurationError
 
-__all__ = ["AuthHooks", "hooks_of_module", "hooks_of_provider"]
+__all__ = ["AuthHooks", "hooks_of_module", "hooks_of_provider", "is_relative"]
 
 _NAMES = {
     "get_user": "get_user",

@@ -299,6 +299,7 @@ class State:
         from bokeh.application.application import Application
 
         from bokeh_server.blueprint.app_options import make_backend
+        from bokeh_server.blueprint.app_publishing import EnginePublisher
 
         pushes = {"/": Application()} if self.takes_pushes else {}
         hooks, prefix = self.auth_hooks, self.settings.url_prefix
@@ -308,6 +309,8 @@ class State:
             {**pushes, **self.added},
             self._socket_limits(),
             prefix + hooks.logout_url if hooks is not None and hooks.logout_url else None,
+            former=self._former_session_keys(),
+            publisher=EnginePublisher(self),
         )
 
     def _make_auth(self) -> Auth:
@@ -316,8 +319,15 @@ class State:
         assert self.auth_hooks is not None, "there is one"
         return make_auth(self.auth_hooks, self.settings, self.secret, self.cookie_secret)
 
+    def _given_key(self) -> bytes:
+        return self.session_key or os.environ.get("BOKEH_SECRET_KEY", "").encode()
+
+    def _former_session_keys(self) -> Sequence[bytes]:
+        is_ours = not self._given_key() and self.settings.session_ids.endswith("signed")
+        return self.former_secrets if is_ours else ()
+
     def _session_key(self) -> bytes:
-        given = self.session_key or os.environ.get("BOKEH_SECRET_KEY", "").encode()
+        given = self._given_key()
         if given or not self.settings.session_ids.endswith("signed"):
             return given
         return self.secret

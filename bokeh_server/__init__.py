@@ -10,11 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from bokeh_server.apps import publish
     from bokeh_server.blueprint import BokehServer
     from bokeh_server.client import Session
     from bokeh_server.serving import Server
 
-__all__ = ["BokehServer", "Server", "Session", "__version__"]
+__all__ = ["BokehServer", "Server", "Session", "__version__", "publish"]
 
 __version__ = "0.1.0"
 
@@ -22,6 +23,7 @@ _HOMES = {
     "BokehServer": "bokeh_server.blueprint",
     "Server": "bokeh_server.serving",
     "Session": "bokeh_server.client",
+    "publish": "bokeh_server.apps",
 }
 
 

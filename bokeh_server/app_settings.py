@@ -68,6 +68,15 @@ class AppSettings:
     warm: int = declare(
         parsers.count, 0, "Sessions of each application that are made before anybody asks for one"
     )
+    dev: bool = declare(
+        parsers.flag, False, "Load applications again when their files change; not for production"
+    )
+    dev_files: tuple[str, ...] = declare(
+        parsers.names, (), "With --dev: other files at whose change applications are loaded again"
+    )
+    ico_path: str = declare(
+        parsers.text, "", "File for /favicon.ico; Bokeh's when empty, and nothing with 'none'"
+    )
     index: Path | None = declare(
         parsers.path, None, "Jinja template for the index of applications, in place of ours"
     )

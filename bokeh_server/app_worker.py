@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from _thread import start_new_thread
+from collections.abc import Callable
 from select import poll
 from time import sleep
 
@@ -31,7 +32,6 @@ def main() -> None:
         monkey.patch_all()
     life = os.dup(0)
     _have_no_input()
-    start_new_thread(_guard, (life,))
     code = 1
     try:
         _run(life, listener)
@@ -48,12 +48,13 @@ def _have_no_input() -> None:
     os.close(empty)
 
 
-def _guard(life: int) -> None:
+def _guard(life: int, tidy: Callable[[], None]) -> None:
     """End in any case when the server has gone."""
     ended = poll()
     ended.register(life, 0)  # tells of the end alone
     ended.poll()
     sleep(END_SECONDS)
+    tidy()
     os._exit(1)
 
 
@@ -67,13 +68,16 @@ def _run(life: int, descriptor: int) -> None:
     asked, ask = os.pipe()
     _at_sigterm(lambda *_: os.write(ask, b"x"))
     worker = Worker(life, descriptor)
+    start_new_thread(_guard, (life, worker.tidy))
     try:
         worker.start()
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         raise SystemExit(1) from None
-    select.select([life, asked], [], [])
+    ready, _, _ = select.select([life, asked], [], [])
     worker.close()
+    if life in ready:
+        worker.tidy()
 
 
 def _at_sigterm(handler: object) -> None:

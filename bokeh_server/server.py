@@ -14,7 +14,8 @@ import signal
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import bokeh
@@ -31,6 +32,7 @@ from bokeh_server.blueprint.usercontent import read_content_host
 from bokeh_server.config import Settings
 from bokeh_server.errors import ConfigurationError
 from bokeh_server.httpd import HttpServer, Wsgi
+from bokeh_server.serving.extras import add_favicon, watched
 from bokeh_server.serving.listening import bracketed, listen, tls_context
 
 if TYPE_CHECKING:
@@ -112,6 +114,7 @@ def create_app(settings: Settings, applications: Applications | None = None) -> 
         server.accept_pushes(app)
     if settings.url_prefix:
         app.add_url_rule("/", "home", lambda: redirect(settings.url_prefix + "/"))
+    add_favicon(app, settings)
     app.wsgi_app = _wrap(app.wsgi_app, settings)  # type: ignore[method-assign]
     return app
 
@@ -178,10 +181,18 @@ def check_hosts(settings: Settings) -> None:
 class StandaloneServer:
     """One running server.
 
+    :param sources: the files of the applications, for ``dev``.
+    :param argv: what their scripts find in ``sys.argv[1:]``.
     :ivar url: where it is reached from this machine, with a slash at the end.
     """
 
-    def __init__(self, settings: Settings, applications: Applications | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        applications: Applications | None = None,
+        sources: Mapping[str, Path] | None = None,
+        argv: Sequence[str] = (),
+    ) -> None:
         context = tls_context(settings)
         check_hosts(settings)
         prepare_data_dir(settings)
@@ -201,6 +212,7 @@ class StandaloneServer:
             self.listener, self.app, request_timeout=settings.request_timeout, ssl_context=context
         )
         self._stop = Event()
+        self._reloader = watched(self.app, sources, argv) if settings.dev else None
 
     @property
     def url(self) -> str:
@@ -215,6 +227,9 @@ class StandaloneServer:
         self.state.schema.when_loaded = spare_collector
         if self.state.added:
             self.state.applications.start()
+        reloader = self._reloader
+        if reloader is not None:
+            reloader.start()
         self._http.start()
         self._announce()
         try:
@@ -233,6 +248,8 @@ class StandaloneServer:
 
     def _finish(self) -> None:
         self._http.finish(GRACE_SECONDS)
+        if self._reloader is not None:
+            self._reloader.close()
         self.state.close()
         log.info("stopped")
 
@@ -303,12 +320,19 @@ def set_up_logging(settings: Settings) -> None:
     log.setLevel("DEBUG" if settings.debug else settings.log_level.upper())
 
 
-def serve(settings: Settings, applications: Applications | None = None) -> None:
+def serve(
+    settings: Settings,
+    applications: Applications | None = None,
+    sources: Mapping[str, Path] | None = None,
+    argv: Sequence[str] = (),
+) -> None:
     """Run the stand-alone server until it is stopped.
 
     :param applications: by their addresses.
+    :param sources: the files of the applications, for ``dev``.
+    :param argv: what their scripts find in ``sys.argv[1:]``.
     :raises ConfigurationError: it cannot start; the message is one line that says what to do.
     """
     set_up_logging(settings)
     raise_file_limit()
-    StandaloneServer(settings, applications).run()
+    StandaloneServer(settings, applications, sources, argv).run()

@@ -30,6 +30,7 @@ BASE = {
 #: A name allows the module and everything in it.
 ALLOWED: dict[str, set[str]] = {
     "bokeh_server": {
+        "bokeh_server.apps",
         "bokeh_server.blueprint",
         "bokeh_server.client",
         "bokeh_server.cli.main",

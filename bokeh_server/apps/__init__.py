@@ -19,6 +19,7 @@ from bokeh_server.apps.loading import (
 )
 from bokeh_server.apps.opening import Asked
 from bokeh_server.apps.options import HostOptions, Lifetimes
+from bokeh_server.apps.publishing import Publisher, publish
 from bokeh_server.apps.rendering import Embedding, PageFiles, bokehjs_folder
 from bokeh_server.apps.requests import AppRequest, Filters, payload_of
 from bokeh_server.apps.running import RunningApplication
@@ -40,6 +41,7 @@ __all__ = [
     "Lifetimes",
     "Loadable",
     "PageFiles",
+    "Publisher",
     "RunningApplication",
     "Token",
     "Tokens",
@@ -49,4 +51,5 @@ __all__ = [
     "expand",
     "normal_path",
     "payload_of",
+    "publish",
 ]

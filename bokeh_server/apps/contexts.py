@@ -14,6 +14,7 @@ from bokeh.document import Document
 from bokeh_server.apps.requests import AppRequest
 
 if TYPE_CHECKING:
+    from bokeh_server.apps.publishing import Publisher
     from bokeh_server.apps.running import RunningApplication
     from bokeh_server.apps.session import AppSession
 
@@ -21,10 +22,14 @@ __all__ = ["AppServerContext", "AppSessionContext"]
 
 
 class AppServerContext(ServerContext):
-    """One application on this server; it may be given attributes of one's own."""
+    """One application on this server; it may be given attributes of one's own.
 
-    def __init__(self, application: RunningApplication) -> None:
+    :ivar publisher: stores what sessions publish, where that can be.
+    """
+
+    def __init__(self, application: RunningApplication, publisher: Publisher | None = None) -> None:
         self._application = application
+        self.publisher = publisher
 
     @property
     def sessions(self) -> list[AppSession]:  # type: ignore[override]

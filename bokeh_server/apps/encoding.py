@@ -14,7 +14,7 @@ from bokeh.document.events import DocumentPatchedEvent
 from bokeh_server.protocol import Patch
 from bokeh_server.protocol.messages import Body, encode, encode_body
 
-__all__ = ["encode_document", "encode_event", "replace_by", "serialized"]
+__all__ = ["encode_document", "encode_event", "plain_document", "replace_by", "serialized"]
 
 
 def encode_event(document: Document, event: DocumentPatchedEvent, seq: int) -> bytes:
@@ -41,6 +41,12 @@ def encode_document(document: Document, *, inline: bool = False) -> Body:
         (whole.content, whole.buffers) if isinstance(whole, Serialized) else (whole, [])
     )
     return encode_body(_dumps({"doc": content}), _bytes_of(buffers))
+
+
+def plain_document(document: Document) -> dict[str, Any]:
+    """A document as a reader of JSON sees it, with its arrays within."""
+    plain: dict[str, Any] = orjson.loads(_dumps(document.to_json(deferred=False)))
+    return plain
 
 
 def serialized(patch: Patch) -> Serialized[Any]:

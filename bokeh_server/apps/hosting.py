@@ -14,6 +14,7 @@ from bokeh_server.apps.coroutines import Coroutines
 from bokeh_server.apps.curdoc import install
 from bokeh_server.apps.opening import Asked, open_by_token, open_for_page
 from bokeh_server.apps.options import HostOptions
+from bokeh_server.apps.publishing import Publisher
 from bokeh_server.apps.rendering import Embedding, PageFiles, render_page, render_script
 from bokeh_server.apps.requests import AppRequest
 from bokeh_server.apps.running import RunningApplication
@@ -29,27 +30,38 @@ class AppHost:
     """Runs applications: what they share, and when they begin and end; a :class:`Backend`.
 
     :param applications: by their addresses.
+    :param publisher: stores what sessions publish.
     """
 
-    def __init__(self, applications: Mapping[str, Application], options: HostOptions) -> None:
+    def __init__(
+        self,
+        applications: Mapping[str, Application],
+        options: HostOptions,
+        publisher: Publisher | None = None,
+    ) -> None:
         self.options = options
         self._schedule = Schedule()
         self._coroutines = Coroutines()
         self._lock = threading.Lock()
         self._looking: Task | None = None
         self._stopped = False
+        self._publisher = publisher
         self._running = {
-            path: RunningApplication(
-                path,
-                application,
-                self._schedule,
-                self._coroutines,
-                options.lifetimes,
-                options.logout_url,
-                options.warm,
-            )
-            for path, application in applications.items()
+            path: self._run(path, application) for path, application in applications.items()
         }
+
+    def _run(self, path: str, application: Application) -> RunningApplication:
+        options = self.options
+        return RunningApplication(
+            path,
+            application,
+            self._schedule,
+            self._coroutines,
+            options.lifetimes,
+            options.logout_url,
+            options.warm,
+            self._publisher,
+        )
 
     # --- what is asked of it ---------------------------------------------------------------
 
@@ -129,6 +141,17 @@ class AppHost:
         for application in self._running.values():
             application.load()
         self._schedule.add(self._looking)
+
+    def replace(self, path: str, application: Application) -> None:
+        """Run another application in the place of one; the sessions of the old one end.
+
+        :raises NotFound: there is none at this address.
+        """
+        old, new = self.at(path), self._run(path, application)
+        with self._lock:
+            self._running[path] = new
+        old.unload()
+        new.load()
 
     def close(self) -> None:
         """End every session, and run the hooks of the end; safe to repeat."""

@@ -21,6 +21,7 @@ from bokeh_server.apps.contexts import AppServerContext, AppSessionContext
 from bokeh_server.apps.coroutines import Coroutines
 from bokeh_server.apps.curdoc import call_with
 from bokeh_server.apps.options import Lifetimes
+from bokeh_server.apps.publishing import Publisher
 from bokeh_server.apps.requests import AppRequest
 from bokeh_server.apps.schedule import Schedule
 from bokeh_server.apps.session import AppSession
@@ -60,10 +61,11 @@ class RunningApplication:
         lifetimes: Lifetimes,
         logout_url: str | None = None,
         warm: int = 0,
+        publisher: Publisher | None = None,
     ) -> None:
         self.path = path
         self.application = application
-        self.context = AppServerContext(self)
+        self.context = AppServerContext(self, publisher)
         self._schedule = schedule
         self._coroutines = coroutines
         self._lifetimes = lifetimes

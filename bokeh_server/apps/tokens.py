@@ -10,6 +10,7 @@ import binascii
 import json
 import time
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -54,6 +55,7 @@ class Tokens:
     """Makes and reads them.
 
     :param secret: signs them.
+    :param former: other keys, by which what was signed is still taken.
     :param signed: whether only what is signed is taken.
     :param generates: whether the server makes ids; otherwise somebody else does.
     :param lifetime: seconds for which a token can start a session.
@@ -63,11 +65,13 @@ class Tokens:
         self,
         secret: bytes = b"",
         *,
+        former: Sequence[bytes] = (),
         signed: bool = False,
         generates: bool = True,
         lifetime: float = 300.0,
     ) -> None:
         self._secret = secret
+        self._former = tuple(former)
         self._signed = signed
         self._generates = generates
         self._lifetime = lifetime
@@ -135,10 +139,14 @@ class Tokens:
     def _is_signed(self, check: Any, text: str) -> bool:
         if not self._signed:
             return True
-        try:
-            return bool(check(text, secret_key=self._secret, signed=True))
-        except Exception:  # Bokeh's own reader of what may be anything
-            return False
+        return any(_is_by(check, text, key) for key in (self._secret, *self._former))
+
+
+def _is_by(check: Any, text: str, key: bytes) -> bool:
+    try:
+        return bool(check(text, secret_key=key, signed=True))
+    except Exception:  # Bokeh's own reader of what may be anything
+        return False
 
 
 def _read(text: str) -> Token:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import click
 
+from bokeh_server.cli.foreign_options import translated
 from bokeh_server.cli.options import CONTEXT, server_options, settings_of
-
-if TYPE_CHECKING:
-    from bokeh.application.application import Application
 
 __all__ = ["ServingGroup", "split_arguments"]
 
@@ -33,6 +32,7 @@ class ServingGroup(click.Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Take what is for applications out of the words."""
         own, argv = split_arguments(args)
+        own = translated(own)
         ctx.meta["argv"] = argv
         return super().parse_args(ctx, own)
 
@@ -54,13 +54,10 @@ def serve_applications(
     context: click.Context, /, paths: tuple[str, ...], glob: bool, **options: Any
 ) -> None:
     """Serve the applications of scripts, notebooks and folders."""
+    from bokeh_server.apps import applications_of, expand
     from bokeh_server.server import serve
 
-    settings = settings_of(context, options)
-    serve(settings, _load(paths, glob, context.meta.get("argv", [])))
-
-
-def _load(paths: Sequence[str], glob: bool, argv: Sequence[str]) -> dict[str, Application]:
-    from bokeh_server.apps import applications_of, expand
-
-    return applications_of(expand(paths) if glob else paths, argv)
+    settings, argv = settings_of(context, options), context.meta.get("argv", [])
+    found = expand(paths) if glob else paths
+    applications = applications_of(found, argv)
+    serve(settings, applications, dict(zip(applications, map(Path, found), strict=True)), argv)

@@ -12,6 +12,7 @@ __all__ = ["main", "serves"]
 
 _FLAGS = (
     "debug",
+    "dev",
     "disable-index",
     "disable-index-redirect",
     "enable-xsrf-cookies",
@@ -21,7 +22,7 @@ _FLAGS = (
     "show",
 )
 #: options that are followed by no value; every other one takes the next word.
-FLAGS = {f"--{no}{name}" for name in _FLAGS for no in ("", "no-")} | {"--glob"}
+FLAGS = {f"--{no}{name}" for name in _FLAGS for no in ("", "no-")} | {"--glob", "--use-xheaders"}
 SUBCOMMANDS = {"config", "db", "docs", "events", "links", "secret", "tokens", "users"}
 
 

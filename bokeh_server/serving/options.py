@@ -72,6 +72,7 @@ _SETTINGS: Mapping[str, tuple[str, Callable[[str, Any], Any]]] = {
     "check_unused_sessions_milliseconds": ("check_unused_sessions", _positive),
     "unused_session_lifetime_milliseconds": ("unused_session_lifetime", _positive),
     "session_token_expiration": ("session_token_expiration", _positive),
+    "ico_path": ("ico_path", _same),
     "xsrf_cookies": ("enable_xsrf_cookies", _same),
     "use_index": ("disable_index", _opposite),
     "redirect_root": ("disable_index_redirect", _opposite),

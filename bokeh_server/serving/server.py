@@ -20,6 +20,7 @@ from bokeh_server.apps import AppHost, AppSession, Loadable
 from bokeh_server.blueprint import BokehServer
 from bokeh_server.errors import ConfigurationError, NotFound
 from bokeh_server.serving.backends import make_backend
+from bokeh_server.serving.extras import add_favicon
 from bokeh_server.serving.listening import bracketed, listen, tls_context
 from bokeh_server.serving.options import Options, read_options
 
@@ -100,6 +101,7 @@ class Server:
             extension.add_application(path, application)
         if not self.settings.multi_user and not self.settings.app_workers:
             extension.accept_pushes(self.app)
+        add_favicon(self.app, self.settings)
         count = self.settings.trusted_proxies
         if count:
             wsgi = ProxyFix(self.app.wsgi_app, x_for=count, x_proto=count, x_host=count)

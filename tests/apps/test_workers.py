@@ -329,7 +329,10 @@ def test_workers_end_with_the_server(folder: Path) -> None:
 
 def test_no_worker_outlives_a_server_that_is_killed(folder: Path) -> None:
     """One ends as when it is stopped; one that computes for ever ends, too."""
-    with running_server(str(folder), "--app-workers", "2") as server:
+    temporary = folder.parent / "temporary"
+    temporary.mkdir()
+    env = {"TMPDIR": str(temporary)}
+    with running_server(str(folder), "--app-workers", "2", env=env) as server:
         url = f"{server.url}/app"
         open_app_page(url, id_for(1))
         with app_socket(url, open_app_page(url, id_for(0))) as socket:
@@ -340,6 +343,31 @@ def test_no_worker_outlives_a_server_that_is_killed(folder: Path) -> None:
         assert len(pids) == 2
         wait_until_gone(pids, 20)
         assert [word for word, _ in notes_of(folder)].count("unloaded") == 1
+        assert list(temporary.glob("bokeh-workers-*")) == []
+
+
+def test_a_worker_knows_whose_session_it_has(tmp_path: Path) -> None:
+    """Logins are checked in the server; the worker is told who it is, and lets nobody else in."""
+    script = tmp_path / "whose.py"
+    script.write_text(
+        "from bokeh.io import curdoc\nfrom bokeh.models import Div\n"
+        "curdoc().add_root(Div(name='user', text=curdoc().session_context.user))\n"
+    )
+    with running_server(str(script), "-m", "--app-workers", "1") as server:
+        url, headers = f"{server.url}/whose", {}
+        for name in ("ada", "eve"):
+            account = {"username": name, "password": "correct horse"}
+            made = requests.post(f"{server.url}/bokeh/register", json=account, timeout=30)
+            headers[name] = {"Authorization": f"Bearer {made.json()['token']}"}
+        token = open_app_page(url, headers=headers["ada"])
+        with app_socket(url, token, additional_headers=headers["ada"]) as socket:
+            assert socket.text_of("user") == "ada"
+        stranger = app_socket(url, token, additional_headers=headers["eve"])
+        with pytest.raises(InvalidStatus, match="403"), stranger:
+            pass
+        nobody = app_socket(url, token)
+        with pytest.raises(InvalidStatus, match="401"), nobody:
+            pass
 
 
 def test_tls_passes_through_the_server(folder: Path, tmp_path: Path) -> None:

@@ -42,6 +42,10 @@ window.WebSocket = class extends WebSocket {
 """
 
 
+#: what a page hears when its application has changed.
+CLOSED_AS_CHANGED = "() => sockets.at(-1).dispatchEvent(new CloseEvent('close', {code: 4006}))"
+
+
 @pytest.fixture
 def script(tmp_path: Path) -> str:
     """An application."""
@@ -102,6 +106,10 @@ def test_a_page_whose_worker_died_says_that_it_started_anew(
         embedding.get_by_role("button", name="Load again").click()
         wait_until(lambda: value_of(embedding), 1)
         assert embedding.locator(BAR).count() == 0
+        set_value(first, 3)
+        with first.expect_navigation():
+            first.evaluate(CLOSED_AS_CHANGED)
+        wait_until(lambda: value_of(first), 1)
     problems[:] = [each for each in problems if "Lost websocket" not in each]
 
 

@@ -39,7 +39,10 @@ def test_only_a_server_is_patched(line: str, expected: bool) -> None:
 def test_flags_and_subcommands_are_those_of_the_command() -> None:
     """The list that is needed before anything may be imported agrees with the real options."""
     flags = {each.option for each in Settings.declared().values() if each.parse is parsers.flag}
-    assert {f"--{no}{flag[2:]}" for flag in flags for no in ("", "no-")} == FLAGS - {"--glob"}
+    assert {f"--{no}{flag[2:]}" for flag in flags for no in ("", "no-")} == FLAGS - {
+        "--glob",
+        "--use-xheaders",
+    }
     assert set(bokeh_server.commands) == SUBCOMMANDS
 
 

@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import json
 import logging
-import os
 import shutil
 import socket
 import subprocess
@@ -98,8 +97,7 @@ class _Worker:
         self.address = str(folder / f"{number}.sock")
         self.process: subprocess.Popen[bytes] | None = None
         self._number = number
-        more = {"number": number, "address": self.address, "server": os.getpid()}
-        self._orders = pack({**orders, **more})
+        self._orders = pack({**orders, "number": number, "address": self.address})
         self._listener = _listen(self.address)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None

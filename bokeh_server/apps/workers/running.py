@@ -34,7 +34,7 @@ class Worker:
             format=f"%(asctime)s %(levelname)s %(name)s worker {content['number']}: %(message)s",
         )
         logging.getLogger("bokeh_server").setLevel(content["log_level"])
-        self._address, self._server = content["address"], content["server"]
+        self._address = content["address"]
         self._orders = Orders.unpack(content)
         self._listener = socket.socket(fileno=listener)
         self._serving: Serving | None = None
@@ -56,10 +56,12 @@ class Worker:
         """Close the sockets, end the sessions, and run the hooks."""
         if self._serving is not None:
             self._serving.close()
-        if os.getppid() != self._server:  # it was killed, and can tidy nothing
-            with contextlib.suppress(OSError):
-                os.unlink(self._address)
-                os.rmdir(os.path.dirname(self._address))
+
+    def tidy(self) -> None:
+        """Remove its socket's address when the server has gone, which may have been killed."""
+        with contextlib.suppress(OSError):
+            os.unlink(self._address)
+            os.rmdir(os.path.dirname(self._address))
 
 
 class _Input:

@@ -7,6 +7,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from typing import Any
 
 from bokeh_server.apps.hosting import AppHost
@@ -23,6 +24,7 @@ log = logging.getLogger("bokeh_server")
 
 #: how long the server may take to hand over a socket that it has announced.
 HAND_OVER_SECONDS = 60.0
+PAUSE_SECONDS = 0.2
 
 
 class Serving:
@@ -44,8 +46,12 @@ class Serving:
 
     def _run(self) -> None:
         while True:
-            line, _ = self._listener.accept()
-            threading.Thread(target=self._serve, args=(line,), daemon=True).start()
+            try:
+                line, _ = self._listener.accept()
+                threading.Thread(target=self._serve, args=(line,), daemon=True).start()
+            except (OSError, RuntimeError):  # too many open files, or threads
+                log.exception("A worker could not take a question")
+                time.sleep(PAUSE_SECONDS)
 
     def _serve(self, line: socket.socket) -> None:
         with contextlib.closing(line), contextlib.suppress(OSError, EOFError):

@@ -1,0 +1,93 @@
+"""``--dev``: an application is loaded again when a file of it changes, and so are its pages."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from apps.conftest import wait_for
+from playwright.sync_api import Browser
+
+from support.browser import chromium, wait_until
+from support.server import RunningServer, running_server
+
+MAIN = """
+from bokeh.io import curdoc
+from bokeh.models import Div
+from helper_of_this_test import TEXT
+curdoc().add_root(Div(text="x"))
+curdoc().title = TEXT
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium."""
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An application with a module of its own."""
+    made = tmp_path / "dash"
+    made.mkdir()
+    (made / "main.py").write_text(MAIN)
+    (made / "helper_of_this_test.py").write_text("TEXT = 'first'")
+    (tmp_path / "data.csv").write_text("1")
+    return made
+
+
+def write(path: Path, text: str) -> None:
+    """Change a file, at another time than before."""
+    before = path.stat().st_mtime_ns
+    path.write_text(text)
+    os.utime(path, ns=(before + 10**9, before + 10**9))
+
+
+def test_pages_follow_the_files(folder: Path, browser: Browser) -> None:
+    """A module, a broken script, the script mended, and a file that was named: the page follows."""
+    data = folder.parent / "data.csv"
+    with running_server(str(folder), "--dev", str(data)) as server:
+        page = browser.new_page()
+        page.goto(f"{server.url}/dash")
+        wait_until(page.title, "first")
+        wait_for_script(page)
+        write(folder / "helper_of_this_test.py", "TEXT = 'second'")
+        wait_until(page.title, "second")
+        write(folder / "main.py", "def (")
+        wait_for(lambda: "SyntaxError" in server.log)
+        assert page.title() == "second"
+        mended = f"{MAIN}curdoc().title = TEXT + open({str(data)!r}).read()\n"
+        write(folder / "main.py", mended)
+        wait_until(page.title, "second1")
+        wait_for_script(page)
+        write(data, "2")
+        wait_until(page.title, "second2")
+        server.tracebacks_expected = True
+        page.close()
+
+
+def wait_for_script(page: object) -> None:
+    """Wait until the page has asked once what there is."""
+    page.wait_for_load_state("networkidle")  # type: ignore[attr-defined]
+    with page.expect_response("**/bokeh/dev"):  # type: ignore[attr-defined]
+        pass
+
+
+def test_without_it_pages_have_no_such_script(folder: Path, tmp_path: Path) -> None:
+    """Nothing looks and nothing asks."""
+    import requests
+
+    with running_server(str(folder)) as server:
+        assert "dev.js" not in requests.get(f"{server.url}/dash", timeout=30).text
+        assert requests.get(f"{server.url}/bokeh/dev", timeout=30).status_code == 404
+
+
+def test_there_has_to_be_an_application(tmp_path: Path) -> None:
+    """Alone it is refused, with the reason."""
+    server = RunningServer(("--dev",), {**os.environ, "HOME": str(tmp_path)}, tmp_path / "data")
+    with pytest.raises(AssertionError, match="there is none"):
+        server.start()
