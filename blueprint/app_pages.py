@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from flask import Response, jsonify, request
+from werkzeug.exceptions import MethodNotAllowed
 
 from bokeh_server.apps import Embedding, PageFiles
 from bokeh_server.blueprint.app_developing import with_script
@@ -20,6 +21,7 @@ __all__ = ["share", "show_autoload", "show_metadata", "show_page"]
 
 def show_page(path: str) -> Response:
     """The page of an application: a session is made for it, if it asks for none."""
+    _refuse_head()
     demand_application(path)
     host = current_state().applications
     html = host.page(path, app_request(), asked_session(), _files())
@@ -33,6 +35,12 @@ def _files() -> PageFiles:
     return PageFiles(f"{known.root}/bokeh/", (known.own["app.js"],))
 
 
+def _refuse_head() -> None:
+    """Make no session for whoever does not want to see it."""
+    if request.method == "HEAD":
+        raise MethodNotAllowed(["GET"])
+
+
 def show_metadata(path: str) -> Response:
     """What the application's author wants to be known of it."""
     demand_application(path)
@@ -43,6 +51,7 @@ def show_autoload(path: str) -> Response:
     """A script that shows an application where it stands, in a page of any site."""
     if request.method == "OPTIONS":
         return Response(status=200)
+    _refuse_head()
     demand_application(path)
     host, embedding = current_state().applications, _embedding()
     script = host.script(path, app_request(), asked_session(), _files(), embedding)
