@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -31,6 +32,9 @@ from bokeh_server.errors import ApplicationFailed, NotFound
 __all__ = ["RunningApplication"]
 
 log = logging.getLogger("bokeh_server")
+
+#: seconds that a callback may take when its session is to end.
+PATIENCE = 2.0
 
 #: Scripts run with the process's own ``sys.path``, ``sys.argv`` and working directory.
 _SCRIPTS = threading.RLock()
@@ -230,7 +234,7 @@ class RunningApplication:
         """End all sessions, and run ``on_server_unloaded``."""
         self.warm.close()
         for session, context in list(self._sessions.values()):
-            if session.finish(-1.0):
+            if _ended(session):
                 self._discard(session, context)
         self._guarded("on_server_unloaded", self.application.on_server_unloaded)
 
@@ -248,6 +252,16 @@ class RunningApplication:
                     self._coroutines.run(result)
             except Exception:
                 log.exception("%s of the application %s failed", name, self.path)
+
+
+def _ended(session: AppSession) -> bool:
+    """End a session; a callback that runs may finish, if it does soon."""
+    deadline = time.monotonic() + PATIENCE
+    while not session.finish(-1.0):
+        if session.destroyed or time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def set_context(document: Document, context: AppSessionContext) -> None:

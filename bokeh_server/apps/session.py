@@ -78,6 +78,7 @@ class AppSession:
         self._unused_since = time.monotonic()
         self._destroyed = False
         self.expiration_requested = False
+        self.expiration_blocked_count = 0
         self._seq = 0
         self._origin: str | None = None
         self._is_split = False
@@ -250,6 +251,26 @@ class AppSession:
         """Let it end as soon as nobody is connected."""
         self.expiration_requested = True
 
+    @property
+    def expiration_blocked(self) -> bool:
+        """Whether it is kept, whoever uses it."""
+        return self.expiration_blocked_count > 0
+
+    def block_expiration(self) -> None:
+        """Keep it until :meth:`unblock_expiration` is called as often, though nobody be there."""
+        with self._state:
+            self.expiration_blocked_count += 1
+
+    def unblock_expiration(self) -> None:
+        """Keep it no longer.
+
+        :raises RuntimeError: it was not kept.
+        """
+        with self._state:
+            if not self.expiration_blocked_count:
+                raise RuntimeError("mismatched block_expiration / unblock_expiration")
+            self.expiration_blocked_count -= 1
+
     def with_document_locked(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call a function, or wait for a coroutine, while nobody else changes the document.
 
@@ -280,9 +301,14 @@ class AppSession:
     def is_unused(self, lifetime: float) -> bool:
         """Whether it may end.
 
-        :param lifetime: seconds that it lives without a connection.
+        :param lifetime: seconds that it lives without a connection; less than none: it is to end
+            whoever uses it, as soon as nothing runs.
         """
-        if self._connections or self._running:
+        if self._running:
+            return False
+        if lifetime < 0:
+            return True
+        if self._connections or self.expiration_blocked:
             return False
         unused = time.monotonic() - self._unused_since
         return self.expiration_requested or unused >= lifetime

@@ -227,3 +227,31 @@ def test_a_provider_of_bokehs(files: Path, tmp_path: Path) -> None:
     )
     assert "<b>ada ada None</b>" in client.get("/app?u=ada").text
     server.close()
+
+
+@pytest.mark.parametrize("opener", ["eve", None])
+def test_nobody_joins_a_session_of_somebody_else(opener: str | None, tmp_path: Path) -> None:
+    """With many users an id that one of them chose leads nobody else into their session: whoever
+    is in it can put scripts there, which would run with the login of the others."""
+    name = [opener]
+    app = Flask("people", static_folder=None)
+    server = BokehServer(
+        app,
+        data_dir=tmp_path,
+        multi_user=True,
+        public_applications=True,
+        current_user=lambda: name[0],
+    )
+    server.add_application("/app", lambda doc: None)
+    client = app.test_client()
+    page = client.get("/app?bokeh-session-id=trap")
+    token = re.search(r'"token": ?"([^"]+)"', page.text)
+    assert token is not None
+    name[0] = "ada"
+    for query in ("bokeh-session-id=trap", f"bokeh-token={token[1]}"):
+        answer = client.get(f"/app?{query}")
+        assert answer.status_code == 403, query
+        assert "somebody else" in answer.text
+    name[0] = opener
+    assert client.get("/app?bokeh-session-id=trap").status_code == 200
+    server.close()

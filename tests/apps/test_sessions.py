@@ -14,6 +14,7 @@ from bokeh.document import Document, without_document_lock
 from bokeh.io import curdoc
 from bokeh.models import ColumnDataSource, Div, Slider
 
+from bokeh_server.apps import AppRequest, application_of
 from bokeh_server.errors import InvalidPatch, SessionGone
 
 
@@ -281,3 +282,33 @@ def test_streamed_rows_are_sent_as_such(running: Running) -> None:
     seen: list[Any] = []
     wait_for(lambda: seen.extend(browser.heard()) or len(seen) >= 3)
     assert {event["kind"] for event in seen} == {"ColumnsStreamed"}
+
+
+def test_a_session_is_kept_as_long_as_somebody_says(running: Running) -> None:
+    """Blocked, it outlives its time; unblocked, it ends; one time too often is an error."""
+    session = running.open(lambda doc: None)
+    session.block_expiration()
+    assert session.expiration_blocked
+    assert not session.finish(0.0)
+    session.unblock_expiration()
+    assert session.finish(0.0)
+    with pytest.raises(RuntimeError, match="mismatched"):
+        session.unblock_expiration()
+
+
+def test_another_application_takes_the_place_of_one(running: Running) -> None:
+    """Its sessions end, with hooks, though somebody is connected; new ones are of the other."""
+    ended: list[str] = []
+
+    def first(doc: Document) -> None:
+        doc.on_session_destroyed(lambda context: ended.append(context.id))
+        doc.add_periodic_callback(lambda: None, 10)
+
+    session = running.open(first)
+    Browser(session)
+    session.block_expiration()
+    (host,) = running.hosts
+    host.replace("/app", application_of(lambda doc: setattr(doc, "title", "second")))
+    assert ended == ["one"]
+    assert session.destroyed
+    assert host.at("/app").open("one", AppRequest(), {}).document.title == "second"
