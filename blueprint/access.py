@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from flask import request
+
 from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.callers import current_caller
 from bokeh_server.blueprint.events import expect_changes
@@ -28,6 +30,7 @@ __all__ = [
     "may_read_all",
     "may_write",
     "owned",
+    "pinned_revision",
     "readable",
     "resource_of",
     "user_name",
@@ -191,6 +194,22 @@ def _invisible(actor: Actor) -> Exception:
 def may_read_all(identity: Identity) -> bool:
     """Whether the sender of this request may see more of the document than one revision."""
     return bool(decide(current_actor(), Action.READ, resource_of(identity)))
+
+
+def pinned_revision(docid: str) -> int | None:
+    """The revision to lead to where a page is asked for that its asker may see no other of.
+
+    The last, where they hold several links; ``None``: they named one, or may see all, or none.
+    """
+    if not wants_page() or "revision" in request.args:
+        return None
+    held = [each.revision for each in current_actor().passes if each.docid == docid]
+    pinned = max((each for each in held if each is not None), default=None)
+    identity = current_state().engine.identity(docid) if pinned is not None else None
+    if identity is None or may_read_all(identity):
+        return None
+    may = decide(current_actor(), Action.READ, resource_of(identity), pinned)
+    return pinned if may else None
 
 
 def may_write(identity: Identity) -> bool:

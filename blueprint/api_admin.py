@@ -1,4 +1,4 @@
-"""JSON: the users of this server, for who looks after it. It gives no right to a document."""
+"""The users of this server, for who looks after it. It gives no right to a document."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.access import demand_admin
 from bokeh_server.blueprint.bodies import read_object
 from bokeh_server.blueprint.events import event_of
+from bokeh_server.blueprint.pages import json_in_html, own_page
 from bokeh_server.blueprint.state import current_state
+from bokeh_server.blueprint.static_files import links
+from bokeh_server.blueprint.wishes import wants_page
+from bokeh_server.documents.quotas import readable_size
 from bokeh_server.errors import BadRequest, Forbidden
 from bokeh_server.storage import Usage, UserRecord
 
@@ -30,11 +34,26 @@ def add_routes(blueprint: Blueprint) -> None:
 
 
 def _list() -> Response:
-    demand_admin("list the users")
+    admin = demand_admin("list the users")
     store = current_state().store
     usage = {each.name: each for each in run_blocking(store.usage.list)}
     users = [_json(user, usage.get(user.name)) for user in run_blocking(store.users.list)]
+    if wants_page():
+        return _show(admin, users)
     return jsonify(users=users)
+
+
+def _show(admin: str, users: list[dict[str, Any]]) -> Response:
+    """The page of the same."""
+    documents, size = current_state().quotas.limits(None)
+    return own_page(
+        "users.html",
+        name=admin,
+        users=users,
+        readable=readable_size,
+        usual={"documents": documents, "bytes": size},
+        config=json_in_html({"root": links().root, "documents": documents, "bytes": size}),
+    )
 
 
 def _json(user: UserRecord, usage: Usage | None) -> dict[str, Any]:

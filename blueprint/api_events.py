@@ -12,7 +12,7 @@ from bokeh_server.accounts import folded
 from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.access import demand_admin, demand_user, is_admin, owned
 from bokeh_server.blueprint.bodies import choice_argument, integer_argument
-from bokeh_server.blueprint.pages import render
+from bokeh_server.blueprint.pages import own_page
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.tickets import asks_for
 from bokeh_server.blueprint.wishes import wants_page
@@ -25,11 +25,6 @@ __all__ = ["add_routes"]
 
 _MOST, _USUAL = 500, 100
 _MOST_ID = 2**63 - 1
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for "
-    "'script'"
-)
 
 
 def add_routes(blueprint: Blueprint) -> None:
@@ -129,7 +124,7 @@ def _show(name: str, page: _Page, *, everybody: bool) -> Response:
     if everybody:
         kept["all"] = "1"
     first, last = (page.records[0].id, page.records[-1].id) if page.records else (0, 0)
-    html = render(
+    return own_page(
         "events.html",
         name=name,
         events=page.json(),
@@ -143,10 +138,6 @@ def _show(name: str, page: _Page, *, everybody: bool) -> Response:
         newer="?" + urlencode({**kept, "after": first}) if page.newer and first else None,
         days=current_state().settings.keep_events_days,
     )
-    answer = Response(html, mimetype="text/html")
-    answer.headers["Content-Security-Policy"] = _POLICY
-    answer.headers["Vary"] = "Accept, Cookie"
-    return answer
 
 
 def _title_of(records: list[EventRecord], docid: str) -> str | None:

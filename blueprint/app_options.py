@@ -79,6 +79,7 @@ def make_backend(
         count=settings.app_workers,
         limits=limits,
         patience=settings.app_worker_patience,
+        publisher=publisher,
     )
 
 

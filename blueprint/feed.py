@@ -162,6 +162,7 @@ class FeedHandler:
     """One gallery that is open.
 
     :param is_good: whether who follows is known still.
+    :param leave: called when it is closed.
     :ivar shown: the documents that it shows; all of them it may see, once it was told of them.
     :ivar asked: those of ``shown`` of which it has not been told yet.
     """
@@ -172,6 +173,7 @@ class FeedHandler:
         feed: Feed,
         actor: Actor,
         is_good: Callable[[], bool] = lambda: True,
+        leave: Callable[[], None] = lambda: None,
     ) -> None:
         self.actor = actor
         self.shown: set[str] = set()
@@ -179,6 +181,7 @@ class FeedHandler:
         self._connection = connection
         self._feed = feed
         self._is_good = is_good
+        self._leave = leave
 
     def tell(self, message: dict[str, Any]) -> None:
         """Send one message."""
@@ -234,6 +237,7 @@ class FeedHandler:
 
     def closed(self) -> None:
         """Stop following."""
+        self._leave()
         self._feed.remove(self)
 
 

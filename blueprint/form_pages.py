@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 from flask import Blueprint, Response, request
 
 from bokeh_server.accounts import LEAST_PASSWORD
-from bokeh_server.blueprint.access import current_actor, demand_user
+from bokeh_server.blueprint.access import current_actor, demand_user, is_admin
 from bokeh_server.blueprint.api_users import usage_of
 from bokeh_server.blueprint.callers import current_caller, has_login_page
 from bokeh_server.blueprint.pages import render
@@ -100,6 +100,7 @@ def _account() -> dict[str, Any]:
         "tokens": accounts.tokens(name),
         "changed": request.args.get("changed") == "1",
         "usage": _usage(name),
+        "looks_after": is_admin(),
     }
 
 

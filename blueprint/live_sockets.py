@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from flask import Blueprint, Response, request
@@ -153,9 +154,16 @@ def _origin_id(value: str | None) -> str | None:
 def _index(upgrade: Upgrade) -> Response:
     _check_origin(upgrade, None)
     demand_user("follow the list of documents")
-    feed, is_good = current_state().feed, _still_known()
+    feed, rechecks, is_good = current_state().feed, current_state().rechecks, _still_known()
     actor = replace(current_caller().actor, passes=())  # which lead to documents, and list none
-    return upgrade.adopt(lambda connection: FeedHandler(connection, feed, actor, is_good))
+    standing = replace(present_standing(None), actor=actor)
+
+    def make_handler(connection: Connection) -> FeedHandler:
+        rechecks.join(standing, connection)
+        leave = partial(rechecks.leave, standing, connection)
+        return FeedHandler(connection, feed, actor, is_good, leave)
+
+    return upgrade.adopt(make_handler)
 
 
 def _still_known() -> Callable[[], bool]:

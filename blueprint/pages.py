@@ -10,7 +10,7 @@ import orjson
 from flask import Blueprint, Response, current_app, jsonify, redirect, request
 from markupsafe import Markup
 
-from bokeh_server.blueprint.access import may_read_all, readable
+from bokeh_server.blueprint.access import may_read_all, pinned_revision, readable
 from bokeh_server.blueprint.bars import bar_config, bar_of
 from bokeh_server.blueprint.callers import shown_user
 from bokeh_server.blueprint.events import note_open
@@ -37,7 +37,15 @@ if TYPE_CHECKING:
 
     from bokeh_server.documents import Identity, Revision, Still
 
-__all__ = ["add_routes", "json_in_html", "page_config", "render", "shown_title", "target_of"]
+__all__ = [
+    "add_routes",
+    "json_in_html",
+    "own_page",
+    "page_config",
+    "render",
+    "shown_title",
+    "target_of",
+]
 
 #: what the script of a page imports, and what that imports: browsers fetch all of it at once.
 _DRAWING = (
@@ -73,6 +81,12 @@ _MODULES = {
 #: a document may carry JavaScript of its author, so scripts are not restricted here.
 _PLOT_POLICY = "object-src 'none'; base-uri 'none'; frame-ancestors "
 
+#: of pages without a plot, all of whose scripts are ours.
+_OWN_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for "
+    "'script'"
+)
 
 #: how Bokeh calls a document that nobody gave a title.
 _NO_TITLE = "Bokeh Application"
@@ -92,6 +106,14 @@ def render(template: str, **values: Any) -> str:
     found = current_app.jinja_env.get_or_select_template(f"bokeh_server/{template}")
     found_links = links()
     return found.render(own=found_links.own, root=found_links.root, user=shown_user(), **values)
+
+
+def own_page(template: str, **values: Any) -> Response:
+    """A page without a plot, whose address gives data to programs."""
+    answer = Response(render(template, **values), mimetype="text/html")
+    answer.headers["Content-Security-Policy"] = _OWN_POLICY
+    answer.headers["Vary"] = "Accept, Cookie"
+    return answer
 
 
 def json_in_html(value: object) -> Markup:
@@ -144,15 +166,18 @@ def _once(revision: Revision, key: str) -> str:
     return found
 
 
-def _show_document(docid: str) -> Response:
+def _show_document(docid: str) -> AnyResponse:
     return _show(docid, None)
 
 
-def _show_model(docid: str, modelid: str) -> Response:
+def _show_model(docid: str, modelid: str) -> AnyResponse:
     return _show(docid, modelid)
 
 
-def _show(docid: str, key: str | None) -> Response:
+def _show(docid: str, key: str | None) -> AnyResponse:
+    pinned = pinned_revision(docid)
+    if pinned is not None:
+        return redirect(f"?{urlencode([*request.args.items(multi=True), ('revision', pinned)])}")
     identity = readable(docid, asked_revision())
     document = asked(docid)
     note_open(docid)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.access import resource_of
 from bokeh_server.errors import ServerFault
-from bokeh_server.permissions import Action, decide
+from bokeh_server.permissions import Action, Actor, decide
 from bokeh_server.sockets.bokeh_handler import LAPSED
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _log = logging.getLogger("bokeh_server")
 
 
 class Rechecks:
-    """The connections of documents, by who opened them; a thread runs while there are any."""
+    """Connections by who opened them; a thread runs while there are any."""
 
     def __init__(self, engine: Engine, store: Store, interval: float = INTERVAL) -> None:
         self._engine = engine
@@ -97,12 +97,16 @@ class Rechecks:
         is_good: Callable[[str], bool] = good.__contains__
         for standing in standings:
             actor = standing.now(lambda each: each.digest in known, is_good)
-            identity = self._engine.identity(standing.docid)
-            # Where the document is gone, its channel has closed already.
-            if identity is not None and not (
-                actor and decide(actor, Action.READ, resource_of(identity))
-            ):
+            if not self._may_stay(standing.docid, actor):
                 yield standing
+
+    def _may_stay(self, docid: str | None, actor: Actor | None) -> bool:
+        if docid is None:
+            return actor is not None
+        identity = self._engine.identity(docid)
+        if identity is None:  # where the document is gone, its channel has closed already
+            return True
+        return bool(actor and decide(actor, Action.READ, resource_of(identity)))
 
     def _end(self, standing: Standing) -> None:
         with self._changed:

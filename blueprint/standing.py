@@ -23,11 +23,12 @@ __all__ = ["Standing", "checker", "follow_actor", "present_standing"]
 class Standing:
     """Who uses a document, and by what; equal for all of whom the same can be said.
 
+    :param docid: ``None``: they follow the list of documents, and use none.
     :param actor: with the passes that they held at first.
     :param known: by what they are known, where that is a login or a token of ours.
     """
 
-    docid: str
+    docid: str | None
     actor: Actor
     known: Known | None = None
 
@@ -47,7 +48,7 @@ class Standing:
         return replace(self.actor, passes=passes)
 
 
-def present_standing(docid: str) -> Standing:
+def present_standing(docid: str | None) -> Standing:
     """The standing of who sent this request."""
     caller = current_caller()
     return Standing(docid, caller.actor, caller.known)
@@ -83,7 +84,8 @@ def checker(
         actor = standing.now(is_known, is_good)
         if actor is None:
             raise NotAuthenticated(f"{action.verb} this document", "the login has ended", "Log in")
-        return check_right(engine.identity(standing.docid), actor, action, revision)
+        identity = None if standing.docid is None else engine.identity(standing.docid)
+        return check_right(identity, actor, action, revision)
 
     return check
 

@@ -51,8 +51,8 @@ def publish(what: Model | Document, title: str) -> str:
         remedy = "Use output_server in scripts, and add_next_tick_callback in such callbacks"
         raise BadRequest(attempted, why, remedy)
     if publisher is None:
-        why = "this application runs in a worker process"
-        remedy = "Use output_server with the server's address, or leave --app-workers out"
+        why = "what runs this application stores no documents"
+        remedy = "Use output_server with the address of a server"
         raise BadRequest(attempted, why, remedy)
     return publisher.publish(context.user, title, _written(what, title))
 

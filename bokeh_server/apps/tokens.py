@@ -80,6 +80,7 @@ class Tokens:
         """How they are made, for another process; has the secret in it."""
         return {
             "secret": self._secret.hex(),
+            "former": [key.hex() for key in self._former],
             "signed": self._signed,
             "generates": self._generates,
             "lifetime": self._lifetime,
@@ -88,9 +89,11 @@ class Tokens:
     @classmethod
     def unpack(cls, content: dict[str, Any]) -> Tokens:
         """The same tokens."""
-        return cls(bytes.fromhex(content["secret"]), **{
-            name: content[name] for name in ("signed", "generates", "lifetime")
-        })  # fmt: skip
+        return cls(
+            bytes.fromhex(content["secret"]),
+            former=[bytes.fromhex(key) for key in content["former"]],
+            **{name: content[name] for name in ("signed", "generates", "lifetime")},
+        )
 
     def new_id(self) -> str:
         """A new session id.

@@ -113,7 +113,7 @@ def test_only_applications_publish() -> None:
     caught: list[BadRequest] = []
 
     def app(doc: Document) -> None:
-        with pytest.raises(BadRequest, match="worker process") as error:
+        with pytest.raises(BadRequest, match="stores no documents") as error:
             bokeh_server.publish(Div(), "a")
         caught.append(error.value)
 

@@ -347,11 +347,14 @@ def test_no_worker_outlives_a_server_that_is_killed(folder: Path) -> None:
 
 
 def test_a_worker_knows_whose_session_it_has(tmp_path: Path) -> None:
-    """Logins are checked in the server; the worker is told who it is, and lets nobody else in."""
+    """The worker is told who it is, and lets nobody else in; what it publishes is theirs."""
     script = tmp_path / "whose.py"
     script.write_text(
+        "import bokeh_server\n"
         "from bokeh.io import curdoc\nfrom bokeh.models import Div\n"
         "curdoc().add_root(Div(name='user', text=curdoc().session_context.user))\n"
+        "path = bokeh_server.publish(Div(text='published'), 'theirs')\n"
+        "curdoc().add_root(Div(name='path', text=path))\n"
     )
     with running_server(str(script), "-m", "--app-workers", "1") as server:
         url, headers = f"{server.url}/whose", {}
@@ -362,6 +365,10 @@ def test_a_worker_knows_whose_session_it_has(tmp_path: Path) -> None:
         token = open_app_page(url, headers=headers["ada"])
         with app_socket(url, token, additional_headers=headers["ada"]) as socket:
             assert socket.text_of("user") == "ada"
+            published = server.url + socket.text_of("path")
+        for name, status in (("ada", 200), ("eve", 404)):
+            answer = requests.get(published, headers=headers[name], timeout=30)
+            assert answer.status_code == status
         stranger = app_socket(url, token, additional_headers=headers["eve"])
         with pytest.raises(InvalidStatus, match="403"), stranger:
             pass

@@ -310,6 +310,54 @@ def frame_socket(client: FlaskClient, port: int, docid: str) -> Any:
     return connect(url, subprotocols=["bokeh", ticket], origin="null")  # type: ignore[list-item,arg-type]
 
 
+def test_a_page_leads_to_the_revision_that_a_link_shows(
+    app: Flask, owner: FlaskClient, docid: str
+) -> None:
+    """Whoever leaves it out of the address gets there; programs, and who may see all, do not."""
+    client, page = app.test_client(), {"Accept": "text/html"}
+    path = f"/bokeh/doc/{docid}/show"
+    follow(client, make(owner, docid, revision=0)["url"])
+    follow(client, make(owner, docid, revision=1)["url"])
+    for asked in ("", "?strict=true", "?strict=true&x=%26"):
+        answer = client.get(path + asked, headers=page)
+        assert answer.status_code == 302
+        kept = asked and asked[1:] + "&"
+        assert answer.headers["Location"] == f"?{kept}revision=1"
+        assert client.get(path + answer.headers["Location"], headers=page).status_code == 200
+    assert client.get(f"/bokeh/doc/{docid}/s", headers=page).headers["Location"] == "?revision=1"
+    assert client.get(f"{path}?revision=2", headers=page).status_code == 403
+    assert client.get(path, headers={"Accept": "application/json"}).status_code == 403
+    assert client.get(f"/bokeh/doc/{docid}/content").status_code == 403
+    assert owner.get(path, headers=page).status_code == 200
+    assert app.test_client().get(path, headers=page).status_code in (302, 303, 401)
+    follow(client, make(owner, docid)["url"])
+    assert client.get(path, headers=page).status_code == 200
+
+
+def test_the_feed_of_a_gallery_ends_with_its_login(
+    app: Flask, owner: FlaskClient, port: int
+) -> None:
+    """Soon after it, though nothing happens that it could be told of; others go on."""
+    other = enter(app, "other")
+
+    def feed(client: FlaskClient) -> Any:
+        cookies = client._cookies  # type: ignore[attr-defined]
+        held = "; ".join(f"{each.key}={each.value}" for each in cookies.values())
+        return connect(
+            f"ws://127.0.0.1:{port}/bokeh/ws",
+            additional_headers={"Cookie": held},
+            origin=f"http://127.0.0.1:{port}",  # type: ignore[arg-type]
+        )
+
+    with feed(owner) as ends, feed(other) as stays:
+        assert "hello" in ends.recv(timeout=SOON_SECONDS)
+        assert "hello" in stays.recv(timeout=SOON_SECONDS)
+        assert owner.post("/bokeh/logout", headers=OURS).status_code == 200
+        assert close_code(ends) == 4003
+        with pytest.raises(TimeoutError):
+            stays.recv(timeout=0.1)
+
+
 def close_code(plain: Any) -> int:
     """Wait for the server to close a connection."""
     deadline = time.monotonic() + SOON_SECONDS

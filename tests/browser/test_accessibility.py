@@ -13,6 +13,7 @@ from bokeh.plotting import figure
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from support.browser import Api, wait_until
+from support.command import run_command
 from support.server import RunningServer, running_server
 
 pytestmark = pytest.mark.browser
@@ -151,7 +152,9 @@ def test_accounts_and_errors(
     page: Page, context: BrowserContext, server: RunningServer, owner: Api
 ) -> None:
     """The forms, with and without a complaint, the account, and an address of nothing."""
-    for path in ("account", "doc/nothing/show", "login?next=/bokeh/"):
+    link = owner.call("POST", f"/bokeh/doc/{owner.make('linked')}/links", json={})["id"]
+    paths = ("account", "doc/nothing/show", "login?next=/bokeh/", "events", f"link/{link}")
+    for path in (*paths, "events?action=create&actor=nobody", "users"):
         page.goto(f"{server.url}/bokeh/{path}")
         check(page, path)
     stranger = context.new_page()
@@ -164,6 +167,33 @@ def test_accounts_and_errors(
     stranger.get_by_role("button", name="Log in").click()
     stranger.get_by_role("alert").wait_for()
     check(stranger, "wrong password")
+
+
+def test_pages_of_admins(browser: Browser, server: RunningServer, owner: Api) -> None:
+    """Everybody's activity, the users, and what asks before it changes one."""
+    admin, folder = Api(server.url), server.data_dir
+    admin.enter("an-admin")
+    run_command(folder, "users", "promote", "--data-dir", str(folder), "an-admin")
+    owner.call("GET", "/bokeh/userinfo/")
+    context = browser.new_context()
+    context.set_default_timeout(20_000)
+    admin.log_in(context)
+    page = context.new_page()
+    for path in ("events?all=1", "users"):
+        page.goto(f"{server.url}/bokeh/{path}")
+        page.locator(".row").first.wait_for()
+        check(page, path)
+    page.get_by_role("button", name="Limits of owner").click()
+    check(page, "limits")
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Disable owner").click()
+    check(page, "disable")
+    page.keyboard.press("Escape")
+    page.get_by_label("Find").fill("nobody-of-this-name")
+    page.locator("#nobody").wait_for()
+    check(page, "nobody found")
+    context.close()
+    admin.close()
 
 
 def test_the_gallery_by_keyboard(page: Page, server: RunningServer, owner: Api) -> None:

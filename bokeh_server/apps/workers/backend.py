@@ -14,6 +14,7 @@ from bokeh.application.application import Application
 from bokeh_server.apps.backend import HandOver
 from bokeh_server.apps.opening import Asked
 from bokeh_server.apps.options import HostOptions
+from bokeh_server.apps.publishing import Publisher
 from bokeh_server.apps.rendering import Embedding, PageFiles
 from bokeh_server.apps.requests import AppRequest
 from bokeh_server.apps.workers.pool import Pool
@@ -38,6 +39,7 @@ class WorkerBackend:
     :param count: how many workers.
     :param limits: of their WebSockets.
     :param patience: seconds that a request waits for a worker that computes.
+    :param publisher: stores what applications publish, in this process.
     :raises ConfigurationError: an application is no file, or this system cannot do it.
     """
 
@@ -49,6 +51,7 @@ class WorkerBackend:
         count: int,
         limits: Limits | None = None,
         patience: float = 30.0,
+        publisher: Publisher | None = None,
     ) -> None:
         if not hasattr(socket, "send_fds"):
             attempted, why = (
@@ -59,6 +62,7 @@ class WorkerBackend:
         self.options = options
         self._applications = dict(applications)
         self._patience = patience
+        self._publisher = publisher
         self._orders = Orders.of(applications, options, limits or Limits())
         self._count = count
         self._lock = threading.Lock()
@@ -77,7 +81,7 @@ class WorkerBackend:
             if self._closed:
                 raise ApplicationUnavailable("run an application", "the server is stopping")
             if self._pool is None:
-                self._pool = Pool(self._count, self._orders.pack())
+                self._pool = Pool(self._count, self._orders.pack(), self._publisher)
                 self._pool.start()
             return self._pool
 

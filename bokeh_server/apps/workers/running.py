@@ -9,6 +9,7 @@ import os
 import socket
 
 from bokeh_server.apps.hosting import AppHost
+from bokeh_server.apps.workers.publishing import DistantPublisher
 from bokeh_server.apps.workers.serving import Serving
 from bokeh_server.apps.workers.starting import Orders
 from bokeh_server.apps.workers.wire import receive
@@ -35,6 +36,7 @@ class Worker:
         )
         logging.getLogger("bokeh_server").setLevel(content["log_level"])
         self._address = content["address"]
+        self._desk: str | None = content.get("desk")
         self._orders = Orders.unpack(content)
         self._listener = socket.socket(fileno=listener)
         self._serving: Serving | None = None
@@ -44,7 +46,8 @@ class Worker:
 
         :raises ConfigurationError: one cannot be loaded.
         """
-        host = AppHost(self._orders.load(), self._orders.options)
+        publisher = None if self._desk is None else DistantPublisher(self._desk)
+        host = AppHost(self._orders.load(), self._orders.options, publisher)
         host.start()
         gc.collect()
         gc.freeze()
@@ -61,6 +64,9 @@ class Worker:
         """Remove its socket's address when the server has gone, which may have been killed."""
         with contextlib.suppress(OSError):
             os.unlink(self._address)
+            if self._desk is not None:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(self._desk)
             os.rmdir(os.path.dirname(self._address))
 
 
