@@ -22,12 +22,33 @@ if TYPE_CHECKING:
     from bokeh_server.documents import Engine
     from bokeh_server.storage import DocumentRecord, NewEvent, Store
 
-__all__ = ["REVISION", "docs", "event_on", "find_document", "open_engine", "open_store"]
+__all__ = [
+    "REVISION",
+    "docs",
+    "event_on",
+    "find_document",
+    "open_engine",
+    "open_store",
+    "owner_option",
+]
 
 PIECE_BYTES = 1024 * 1024
 #: what a database can count to.
 KEEP_ALL = 2**63 - 1
 REVISION = click.IntRange(0, KEEP_ALL)
+_OWNER = "bokeh_server.owner"
+
+
+def _note_owner(context: click.Context, _option: click.Parameter, owner: str | None) -> None:
+    if owner is not None:
+        context.meta[_OWNER] = owner.strip().lower()
+
+
+#: of commands that take a document by its title.
+owner_option = click.option(
+    "--owner", metavar="NAME", expose_value=False, callback=_note_owner,
+    help="Whose document, where it is given by title",
+)  # fmt: skip
 
 
 @click.group(context_settings=CONTEXT)
@@ -69,18 +90,22 @@ def open_engine(store: Store) -> Iterator[Engine]:
 
 
 def find_document(store: Store, key: str) -> DocumentRecord:
-    """The document of a docid, or of a title.
+    """The document of a docid, or of a title: of somebody's, where ``--owner`` is given.
 
-    :raises UnknownDocument: there is none.
+    :raises UnknownDocument: there is none, or several have this title.
     """
-    record = store.documents.get(key) or store.documents.find(SINGLE_USER, key)
-    if record is None:
-        raise UnknownDocument(
-            f"find the document {key!r}",
-            "no document has this docid or title",
-            "bokeh-server docs list shows them",
-        )
-    return record
+    record = store.documents.get(key)
+    if record is not None:
+        return record
+    owner = click.get_current_context().meta.get(_OWNER)
+    found = [each for each in store.documents.list(owner) if each.title == key]
+    if len(found) == 1:
+        return found[0]
+    why, remedy = "no document has this docid or title", "bokeh-server docs list shows them"
+    if found:
+        why = f"{', '.join(sorted(each.owner for each in found))} have one of this title"
+        remedy = "Give --owner, or the docid"
+    raise UnknownDocument(f"find the document {key!r}", why, remedy)
 
 
 def event_on(action: str, record: DocumentRecord, detail: str | None = None) -> NewEvent:
@@ -100,16 +125,18 @@ def list_command(context: click.Context, /, **options: Any) -> None:
     with open_store(context, options, create=False) as store:
         sizes = stored_sizes(store)
         rows = [_row(record, sizes.get(record.docid, 0)) for record in store.documents.list()]
-    print_table(("docid", "title", "changed", "plots", "size"), rows)
+    print_table(("docid", "owner", "title", "changed", "plots", "size"), rows)
 
 
 def _row(record: DocumentRecord, size: int) -> tuple[str, ...]:
     changed = record.changed.astimezone().strftime("%Y-%m-%d %H:%M:%S")
-    return record.docid, record.title, changed, str(record.plots), readable_size(size)
+    plots, shown = str(record.plots), readable_size(size)
+    return record.docid, record.owner, record.title, changed, plots, shown
 
 
 @docs.command("delete")
 @click.argument("documents", metavar="DOCUMENT...", nargs=-1, required=True)
+@owner_option
 @click.option("--yes", is_flag=True, help="Do not ask")
 @store_options
 @click.pass_context
@@ -130,6 +157,7 @@ def delete_command(
 
 @docs.command("give")
 @click.argument("document")
+@owner_option
 @click.argument("name")
 @store_options
 @click.pass_context
@@ -146,6 +174,7 @@ def give_command(context: click.Context, /, document: str, name: str, **options:
 
 @docs.command("sites")
 @click.argument("document")
+@owner_option
 @click.argument("sites", metavar="[SITE]...", nargs=-1)
 @click.option("--every", is_flag=True, help="Let every site embed it")
 @click.option("--none", is_flag=True, help="Let no site embed it")
@@ -178,6 +207,7 @@ def sites_command(
 
 @docs.command("export")
 @click.argument("document")
+@owner_option
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
 @click.option("--force", is_flag=True, help="Replace FILE if it is there")
 @click.option("--revision", type=REVISION, metavar="N", help="As it was after change N")

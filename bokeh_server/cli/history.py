@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bokeh_server.cli.documents import REVISION, event_on, find_document, open_engine, open_store
+from bokeh_server.cli.documents import (
+    REVISION,
+    event_on,
+    find_document,
+    open_engine,
+    open_store,
+    owner_option,
+)
 from bokeh_server.cli.options import store_options
 from bokeh_server.cli.tables import print_table
 from bokeh_server.permissions import SINGLE_USER
@@ -24,6 +31,7 @@ SLICE_BYTES = 16 * 1024 * 1024
 
 @click.command("log")
 @click.argument("document")
+@owner_option
 @click.option(
     "--limit", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, metavar="N",
     help="Look at the last N changes",
@@ -70,6 +78,7 @@ def _row(group: Group) -> tuple[str, ...]:
 
 @click.command("restore")
 @click.argument("document")
+@owner_option
 @click.argument("revision", type=REVISION)
 @store_options
 @click.pass_context

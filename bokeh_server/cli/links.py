@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from bokeh_server.cli.documents import event_on, open_store
+from bokeh_server.cli.documents import event_on, find_document, open_store, owner_option
 from bokeh_server.cli.options import CONTEXT, store_options
 from bokeh_server.cli.tables import print_table
-from bokeh_server.errors import UnknownDocument
 from bokeh_server.permissions import Role
 
 if TYPE_CHECKING:
-    from bokeh_server.storage import DocumentRecord, LinkRecord, NewEvent, Store
+    from bokeh_server.storage import LinkRecord, NewEvent, Store
 
 __all__ = ["links"]
-
-_owner = click.option("--owner", metavar="NAME", help="Whose document, where it is given by title")
 
 
 @click.group(context_settings=CONTEXT)
@@ -36,15 +33,13 @@ def links(context: click.Context, /, **options: Any) -> None:
 
 @links.command("list")
 @click.argument("document", required=False)
-@_owner
+@owner_option
 @store_options
 @click.pass_context
-def list_command(
-    context: click.Context, /, document: str | None, owner: str | None, **options: Any
-) -> None:
+def list_command(context: click.Context, /, document: str | None, **options: Any) -> None:
     """Print the links and keys of DOCUMENT, or of all: never their secrets."""
     with open_store(context, options, create=False) as store:
-        docid = None if document is None else _find(store, document, owner).docid
+        docid = None if document is None else find_document(store, document).docid
         titles = {record.docid: record.title for record in store.documents.list()}
         rows = [_row(record, titles.get(record.docid, "")) for record in store.links.of(docid)]
     print_table(("id", "kind", "document", "title", "may", "by", "used", "expires"), rows)
@@ -63,29 +58,9 @@ def _at(moment: datetime | None) -> str:
     return moment.astimezone().strftime("%Y-%m-%d %H:%M") if moment else "never"
 
 
-def _find(store: Store, key: str, owner: str | None) -> DocumentRecord:
-    """The document of a docid, or of somebody's title.
-
-    :raises UnknownDocument: there is none, or several have this title.
-    """
-    record = store.documents.get(key)
-    if record is not None:
-        return record
-    found = [each for each in store.documents.list(owner) if each.title == key]
-    if len(found) == 1:
-        return found[0]
-    attempted = f"find the document {key!r}"
-    if not found:
-        why, remedy = "no document has this docid or title", "bokeh-server docs list shows them"
-    else:
-        why = f"{', '.join(sorted(each.owner for each in found))} have one of this title"
-        remedy = "Give --owner, or the docid"
-    raise UnknownDocument(attempted, why, remedy)
-
-
 @links.command("create")
 @click.argument("document")
-@_owner
+@owner_option
 @click.option("--key", is_flag=True, help="A key for scripts, and not a link for people")
 @click.option(
     "--role", type=click.Choice([each.value for each in Role]), default="viewer",
@@ -100,7 +75,6 @@ def create_command(
     context: click.Context,
     /,
     document: str,
-    owner: str | None,
     key: bool,
     role: str,
     title: str,
@@ -118,7 +92,7 @@ def create_command(
     kind = cast(Any, "key" if key else "link")
     wish = Wish(kind, title, Role(role), revision, lifetime)
     with open_store(context, options, create=False) as store:
-        found = _find(store, document, owner)
+        found = find_document(store, document)
         event = event_on("link", found)
         record, secret = Links(store).make(found.docid, found.owner, wish, event)
     click.echo(secret if key else f"/bokeh/link/{record.id}#{secret}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from bokeh_server.errors import (
     UnknownRevision,
 )
 from bokeh_server.protocol.packing import pack, unpack
+from bokeh_server.storage import Store
 from support.browser import wait_until
 from support.command import run_command
 from support.server import RunningServer, running_server
@@ -75,9 +77,9 @@ def test_list_shows_what_there_is(server: RunningServer) -> None:
     """Docid, title, when changed, plots and size, the last changed first; no control characters."""
     first, second = publish(server, "one"), publish(server, "two \u202e\u00a0")
     lines = docs(server, "list").splitlines()
-    assert lines[0].split() == ["docid", "title", "changed", "plots", "size"]
+    assert lines[0].split() == ["docid", "owner", "title", "changed", "plots", "size"]
     assert [line.split()[0] for line in lines[1:3]] == [second, first]
-    assert lines[2].split()[1] == "one"
+    assert lines[2].split()[1:3] == ["defaultuser", "one"]
     assert lines[2].split()[-3:-2] == ["1"]
     assert lines[2].endswith((" bytes", " KB"))
     assert "\u202e" not in lines[1]
@@ -270,3 +272,27 @@ def test_sites(server: RunningServer) -> None:
     assert docs(server, "sites", docid, "--every") == "every site\n"
     with pytest.raises(CallerError, match="with no path"):
         docs(server, "sites", docid, "https://a.org/b")
+
+
+def test_titles_are_somebodys(tmp_path: Path) -> None:
+    """A title that several have is told apart by its owner; the list says whose each is."""
+    with closing(Store.open(f"sqlite:///{tmp_path / 'bokeh-server.sqlite3'}")) as store:
+        for owner in ("ada", "grace"):
+            store.documents.create(owner, "wind")
+        theirs = store.documents.create("grace", "hers alone").docid
+
+    def run(*words: str) -> str:
+        where = ("--data-dir", str(tmp_path))
+        command = ["docs", *words[:1], *where, *words[1:]]
+        return CliRunner().invoke(bokeh_server, command, catch_exceptions=False).output
+
+    assert "Revisions 0 to 0" in run("log", "hers alone")
+    with pytest.raises(UnknownDocument, match="ada, grace have one of this title"):
+        run("log", "wind")
+    assert "Revisions 0 to 0" in run("log", "wind", "--owner", "Ada")
+    with pytest.raises(UnknownDocument, match="no document has"):
+        run("log", "hers alone", "--owner", "ada")
+    listed = [line for line in run("list").splitlines() if theirs in line]
+    assert listed[0].split()[1] == "grace"
+    run("delete", "wind", "--owner", "grace", "--yes")
+    assert "Revisions 0 to 0" in run("log", "wind")
