@@ -2,6 +2,7 @@
 
 import {Card, say} from "./card.js"
 import {plural} from "./common.js"
+import {Feed} from "./feed.js"
 
 const config = JSON.parse(document.getElementById("bokeh-server-config").textContent)
 const main_el = document.getElementById("gallery")
@@ -9,9 +10,7 @@ const query_el = document.getElementById("query")
 const sort_el = document.getElementById("sort")
 const state_el = document.getElementById("connection")
 
-const POLL_EVERY = 5000       // ms; where no socket gets through
 const LOOK_EVERY = 30000      // ms; what another process of the server did
-const LONGEST_DELAY = 10000
 const TYPING_PAUSE = 150
 const LOOK_PAUSE = 2500       // of what is not shown only the number is told
 const MOST = 200              // documents that the server gives at once
@@ -349,28 +348,11 @@ document.getElementById("copy")?.addEventListener("click", async (event) => {
 
 // -- staying live ---------------------------------------------------------------------------------
 
-let attempts = 0
-let polling = null
-let socket = null
-
-function connect() {
-  const url = new URL(`${config.root}/bokeh/ws`, location.href)
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:"
-  socket = new WebSocket(url)
-  socket.onmessage = (event) => receive(JSON.parse(event.data))
-  socket.onclose = () => {
-    set_state("reconnecting", "reconnecting")
-    polling ??= setInterval(poll, POLL_EVERY)
-    const wait = Math.min(LONGEST_DELAY, 250 * 2 ** attempts++) * (0.5 + Math.random() / 2)
-    setTimeout(connect, wait)
-  }
-}
+let feed = null
 
 async function receive(message) {
   if (message.type === "hello") {
-    attempts = 0
-    clearInterval(polling)
-    polling = null
+    feed.settle()
     await look()
     set_state("live", "live")
   } else if (message.type === "documents") {
@@ -386,9 +368,7 @@ async function receive(message) {
 
 // The server tells of these whatever happens to them.
 function tell_shown() {
-  if (socket?.readyState === 1) {
-    socket.send(JSON.stringify({shows: [...sections.values()].flatMap((each) => [...each.cards.keys()])}))
-  }
+  feed?.say({shows: [...sections.values()].flatMap((each) => [...each.cards.keys()])})
 }
 
 // Where WebSockets do not get through the list is asked for again and again.
@@ -407,5 +387,9 @@ function set_state(state, text) {
 
 sections.forEach((each) => each.count())
 setInterval(() => sections.forEach(({cards}) => cards.forEach((card) => card.tell_time())), 15000)
-setInterval(() => document.visibilityState === "visible" && polling == null && look(), LOOK_EVERY)
-connect()
+setInterval(() => document.visibilityState === "visible" && !feed.is_polling && look(), LOOK_EVERY)
+feed = new Feed(`${config.root}/bokeh/ws`, {
+  hear: receive,
+  poll,
+  lost: () => set_state("reconnecting", "reconnecting"),
+})
