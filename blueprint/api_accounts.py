@@ -168,7 +168,7 @@ def _own_login() -> bytes | None:
 
 
 def _tokens() -> Response:
-    accounts, name = accounts_here(), demand_user("list your tokens")
+    accounts, name = accounts_here(), demand_user("list your tokens", Action.OWN)
     return jsonify(tokens=[_token_json(record) for record in accounts.tokens(name)])
 
 
@@ -182,9 +182,18 @@ def _make_token() -> AnyResponse:
 
 
 def _revoke(token_id: str) -> AnyResponse:
-    accounts, name = accounts_here(), demand_user("revoke a token")
-    accounts.revoke(token_id, name, event_of("revoke"))
+    accounts, attempted = accounts_here(), "revoke a token"
+    # A token that may do little ends itself, and no other.
+    action = Action.READ if _is_own(token_id) else Action.OWN
+    accounts.revoke(token_id, demand_user(attempted, action), event_of("revoke"))
     return Response(status=204)
+
+
+def _is_own(token_id: str) -> bool:
+    """Whether it is the token by which this request is known."""
+    known = current_caller().known
+    token = current_state().accounts.token_of(known) if known is not None else None
+    return token is not None and token.id == token_id
 
 
 def _scope(given: dict[str, Any]) -> Action:

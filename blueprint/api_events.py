@@ -16,7 +16,7 @@ from bokeh_server.blueprint.pages import own_page
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.tickets import asks_for
 from bokeh_server.blueprint.wishes import wants_page
-from bokeh_server.blueprint.wording import WORDS
+from bokeh_server.blueprint.wording import WORDS, browser_name
 from bokeh_server.errors import NotFound
 from bokeh_server.permissions import Action
 from bokeh_server.storage import ACTIONS, EventRecord
@@ -129,6 +129,7 @@ def _show(name: str, page: _Page, *, everybody: bool) -> Response:
         name=name,
         events=page.json(),
         words=WORDS,
+        browser_name=browser_name,
         asked=asked,
         of=_title_of(page.records, asked["docid"]),
         everybody=everybody,

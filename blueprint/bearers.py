@@ -60,7 +60,7 @@ def asker(docid: str, ticket: Ticket | None) -> Standing:
 def _known(ticket: Ticket) -> Known | None:
     if ticket.actor is None or ticket.login is None:
         return None
-    return Known(ticket.actor, Action.OWN, bytes.fromhex(ticket.login), "login")
+    return Known(ticket.actor, Action.OWN, bytes.fromhex(ticket.login), ticket.by)
 
 
 def _refused(attempted: str, why: str) -> NotAuthenticated:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import html
 import unicodedata
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
@@ -51,14 +52,14 @@ _HEAD = """<!doctype html>
 html, body {{ margin: 0; min-height: 100%; background: #fff; }}
 body {{ padding: 16px; box-sizing: border-box; font-family: system-ui, sans-serif; }}
 #plots {{ display: flex; flex-direction: column; gap: 16px; }}
+#frame {{ position: fixed; inset: 0; width: 100%; height: 100%; border: 0; }}
 </style>
-"""
-_BODY = """</head>
+</head>
 <body>
-<div id="plots"></div>
-<script type="application/json" id="document">"""
-_TAIL = """</script>
-<script>
+{place}
+"""
+_DOCUMENT = """<script type="application/json" id="document">"""
+_DRAW = """
 (async () => {
   const text = document.getElementById("document").textContent
   const where = document.getElementById("plots")
@@ -70,10 +71,55 @@ _TAIL = """</script>
     throw error
   }
 })()
-</script>
+"""
+#: puts everything into the frame, which the policy of this page then keeps where it is.
+_FILL = """
+const script = (open, text) => "<script" + open + ">" + text + "</" + "script>"
+const texts = (kind) => Array.from(document.querySelectorAll(kind), (each) => each.textContent)
+document.getElementById("frame").srcdoc = [
+  "<!doctype html><html lang=en><meta charset=utf-8><style>" + texts("style")[0] + "</style>",
+  '<div id="plots"></div>',
+  ...texts(".bokehjs").map((each) => script("", each)),
+  script(' type="application/json" id="document"', texts("#document")[0]),
+  script("", texts("#draw")[0]),
+].join("")
+"""
+_END = """</script>
 </body>
 </html>
 """
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """What is around BokehJS and the document.
+
+    :param policy: of the page, for its head.
+    :param place: where it is drawn.
+    :param bundle: what each bundle of BokehJS begins with.
+    :param tail: what follows the document.
+    """
+
+    policy: str
+    place: str
+    bundle: bytes
+    tail: bytes
+
+
+#: of a server for one person: the page is theirs, as their scripts are.
+_OPEN = _Form(
+    "", '<div id="plots"></div>', b"<script>", f"</script>\n<script>{_DRAW}{_END}".encode()
+)
+#: From others: a policy in a page stops no navigation; so it runs in a frame of that page, where it
+#: can open nothing, and which can go nowhere.
+_KEPT = _Form(
+    f'<meta http-equiv="Content-Security-Policy" content="{_KEPT_IN}">\n',
+    '<iframe id="frame" title="The plots" sandbox="allow-scripts allow-downloads"></iframe>',
+    b'<script type="text/plain" class="bokehjs">',
+    (
+        f'</script>\n<script type="text/plain" id="draw">{_DRAW}</script>\n<script>{_FILL}{_END}'
+    ).encode(),
+)
 
 
 def add_routes(blueprint: Blueprint) -> None:
@@ -115,18 +161,16 @@ def _content(document: Still, key: str | None) -> tuple[int, bytes]:
 def _page(title: str, content: bytes) -> tuple[int, Iterator[bytes]]:
     """How long the page is, and its parts; JSON and scripts are in it once and never copied."""
     state = current_state()
-    policy = f'<meta http-equiv="Content-Security-Policy" content="{_KEPT_IN}">\n'
-    before = [
-        _HEAD.format(
-            title=html.escape(title), policy=policy if state.settings.multi_user else ""
-        ).encode()
-    ]
+    form = _KEPT if state.settings.multi_user else _OPEN
+    head = _HEAD.format(title=html.escape(title), policy=form.policy, place=form.place)
+    before = [head.encode()]
     for name in run_sized(len(content), _bundles, content):
         script = state.assets.bokehjs(state.assets.bokeh_version, f"{name}.min.js", frozenset())
-        before += [b"<script>", script.data, b"</script>\n"]
-    before.append(_BODY.encode())
-    size = sum(map(len, before)) + len(content) + len(_TAIL.encode())
-    return size + 5 * run_sized(len(content), content.count, b"<"), _parts(before, content)
+        before += [form.bundle, script.data, b"</script>\n"]
+    before.append(_DOCUMENT.encode())
+    size = sum(map(len, before)) + len(content) + len(form.tail)
+    size += 5 * run_sized(len(content), content.count, b"<")
+    return size, _parts(before, content, form.tail)
 
 
 def _bundles(content: bytes) -> list[str]:
@@ -139,12 +183,12 @@ def _bundles(content: bytes) -> list[str]:
     return found
 
 
-def _parts(before: Iterable[bytes], content: bytes) -> Iterator[bytes]:
+def _parts(before: Iterable[bytes], content: bytes, tail: bytes) -> Iterator[bytes]:
     yield from before
     for piece in _slices(content):
         # in JSON it stands in texts alone, and would end the element that holds it
         yield piece.replace(b"<", b"\\u003c")
-    yield _TAIL.encode()
+    yield tail
 
 
 def _slices(content: bytes) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
@@ -29,7 +30,7 @@ INTERVAL = 1.0
 MOST_OTHERS = 20
 #: documents that a page may say it shows.
 MOST_SHOWN = 5000
-_DOCID_LENGTH = 64
+_DOCID = re.compile(r"[!-~]{1,64}")
 
 _log = logging.getLogger("bokeh_server")
 
@@ -145,8 +146,10 @@ class Feed:
     ) -> None:
         if not isinstance(error, ServerFault):
             _log.exception("The open galleries could not be told of %d documents", len(dirty))
-            return
-        if not self._failing:
+            if not any(asked.values()):
+                return
+            asked = {}  # if what some page asked for cannot be answered, the others go on
+        elif not self._failing:
             _log.warning("The open galleries hear of changes later: %s", error)
             self._failing = True
         with self._changed:
@@ -239,4 +242,5 @@ class FeedHandler:
 
 
 def _could_be_docid(value: object) -> bool:
-    return isinstance(value, str) and 0 < len(value) <= _DOCID_LENGTH and value.isascii()
+    # A database may refuse anything else, and the one question is for everybody.
+    return isinstance(value, str) and _DOCID.fullmatch(value) is not None

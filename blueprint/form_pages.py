@@ -14,8 +14,10 @@ from bokeh_server.blueprint.callers import current_caller, has_login_page
 from bokeh_server.blueprint.pages import render
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
+from bokeh_server.blueprint.wording import browser_name
 from bokeh_server.documents.quotas import readable_size
 from bokeh_server.errors import BokehServerError, NotFound, TooMany
+from bokeh_server.permissions import Action
 
 __all__ = ["add_routes", "local_address", "say_on_page", "to_page"]
 
@@ -43,7 +45,7 @@ def _form_page(name: str) -> Response:
 
 def _account_page() -> Response:
     _demand_pages()
-    demand_user("open your account")
+    demand_user("open your account", Action.OWN)
     return _page("account")
 
 
@@ -92,6 +94,7 @@ def _account() -> dict[str, Any]:
     name = caller.actor.name or ""
     return {
         "name": name,
+        "browser_name": browser_name,
         "logins": accounts.logins(name),
         "present": caller.known.digest if caller.known else None,
         "tokens": accounts.tokens(name),

@@ -61,7 +61,15 @@ def make_ticket(identity: Identity, kind: Kind) -> str:
     secret, docid = current_state().secret, identity.docid
     if kind == "frame":
         who = current_caller()
-        login = who.known.digest.hex() if who.known and who.known.by == "login" else None
-        held = tuple(each.id for each in who.actor.passes if each.docid == docid)
-        return mint_ticket(secret, docid, right, kind, FRAME_LIFETIME, who.actor.name, login, held)
+        return mint_ticket(
+            secret,
+            docid,
+            right,
+            kind,
+            FRAME_LIFETIME,
+            who.actor.name,
+            login=who.known.digest.hex() if who.known else None,
+            links=tuple(each.id for each in who.actor.passes if each.docid == docid),
+            by=who.known.by if who.known else "login",
+        )
     return mint_ticket(secret, docid, right, kind, LIFETIME)

@@ -28,7 +28,8 @@ EXTRAS = {name: requirements(text) for name, text in CONFIG["options.extras_requ
 #: imported where it is there, and done without where it is not.
 OPTIONAL = {"pandas", "ipython", *EXTRAS["brotli"], *EXTRAS["postgresql"]}
 #: what one requirement brings along for sure, and its own names are used.
-BROUGHT = {"werkzeug": "flask", "jinja2": "flask", "markupsafe": "flask", "itsdangerous": "flask"}
+BROUGHT = dict.fromkeys(("werkzeug", "jinja2", "markupsafe", "itsdangerous"), "flask")
+BROUGHT["tornado"] = "bokeh"
 
 
 def imported_packages() -> set[str]:

@@ -23,6 +23,7 @@ __all__ = ["Kind", "Right", "Spent", "Ticket", "is_session_token", "mint_ticket"
 
 Right = Literal["read", "write"]
 Kind = Literal["page", "embed", "frame"]
+Proof = Literal["login", "token"]
 
 #: longer than any ticket we write; a longer one is not even decoded.
 MAX_LENGTH = 4096
@@ -40,8 +41,9 @@ class Ticket:
         ``frame`` for a document's frame, which has no origin and no login of its own.
     :param expiry: seconds since 1970, after which it is not valid.
     :param actor: the name of whoever looks at the frame; ``None`` where nobody is logged in.
-    :param login: the digest of the login by which they are known, in hexadecimal digits;
+    :param login: the digest of the login or token by which they are known, in hexadecimal digits;
         nobody can log in with it.
+    :param by: which of the two it is, ``login`` or ``token``.
     :param links: the ids of the share links that they have followed; nobody can follow one by it.
     """
 
@@ -52,6 +54,7 @@ class Ticket:
     actor: str | None = None
     login: str | None = None
     links: tuple[str, ...] = ()
+    by: Proof = "login"
 
 
 def mint_ticket(
@@ -63,14 +66,16 @@ def mint_ticket(
     actor: str | None = None,
     login: str | None = None,
     links: tuple[str, ...] = (),
+    by: Proof = "login",
 ) -> str:
     """Write a ticket.
 
     :param secret: the server's key.
     :param lifetime: seconds for which it is valid.
     :param actor: in whose name its bearer reads and writes, where the ticket alone says so.
-    :param login: the digest of the login by which they are known.
+    :param login: the digest of the login or token by which they are known.
     :param links: the ids of the share links that they have followed.
+    :param by: which of the two ``login`` is.
     """
     payload = {
         "session_id": docid,
@@ -81,6 +86,7 @@ def mint_ticket(
         **({} if actor is None else {"actor": actor}),
         **({} if login is None else {"login": login}),
         **({"links": links} if links else {}),
+        **({"by": by} if by != "login" else {}),
     }
     text = _encode(json.dumps(payload, separators=(",", ":")).encode("ascii"))
     return f"{text}.{_sign(secret, text)}"
@@ -160,13 +166,17 @@ def _ticket(payload: dict[str, Any]) -> Ticket:
         raise _refused("it names no document or no time")
     if right not in ("read", "write") or kind not in ("page", "embed", "frame"):
         raise _refused("its right or kind is unknown")
-    login = payload.get("login")
+    login, by = payload.get("login"), payload.get("by", "login")
+    if by not in ("login", "token"):
+        raise _refused("what its bearer is known by is unknown")
     if not all(each is None or isinstance(each, str) for each in (actor, login)):
         raise _refused("its bearer has no name")
     links = payload.get("links", [])
     if not isinstance(links, list) or not all(isinstance(each, str) for each in links):
         raise _refused("its links are none")
-    return Ticket(docid, cast(Right, right), cast(Kind, kind), expiry, actor, login, tuple(links))
+    return Ticket(
+        docid, cast(Right, right), cast(Kind, kind), expiry, actor, login, tuple(links), by
+    )
 
 
 def _sign(secret: bytes, text: str) -> str:

@@ -209,6 +209,30 @@ def test_what_was_wrong_is_said_on_the_page(people: Flask) -> None:
     assert "frame-ancestors 'none'" in policy
 
 
+def test_a_small_token_ends_itself_alone(people: Flask) -> None:
+    """One that may only read sees no other tokens, revokes none, and may be given up."""
+    client = people.test_client()
+    enter(client)
+    for scope in ("own", "read"):
+        client.post("/bokeh/account/tokens", json={"title": scope, "scope": scope})
+    found = client.get("/bokeh/account/tokens").get_json()["tokens"]
+    ids = {each["title"]: each["id"] for each in found}
+    small = client.post(
+        "/bokeh/account/tokens", json={"title": "small", "scope": "read"}
+    ).get_json()
+    script, headers = people.test_client(), {"Authorization": f"Bearer {small['token']}"}
+    assert script.get("/bokeh/account/tokens", headers=headers).status_code == 403
+    assert script.get("/bokeh/account", headers=headers).status_code == 403
+    for other in ids.values():
+        answer = script.delete(f"/bokeh/account/tokens/{other}", headers=headers)
+        assert answer.status_code == 403
+    own = small["token"].removeprefix("bks_").partition("_")[0]
+    assert script.delete(f"/bokeh/account/tokens/{own}", headers=headers).status_code == 204
+    assert script.get("/bokeh/userinfo/", headers=headers).status_code == 401
+    left = client.get("/bokeh/account/tokens").get_json()["tokens"]
+    assert {each["title"] for each in left} == {"own", "read"}
+
+
 def test_scripts_get_a_token(people: Flask) -> None:
     """JSON is answered with a token, and with no cookie."""
     client = people.test_client()

@@ -199,10 +199,35 @@ def test_claiming_to_show_a_document_tells_nothing_of_it(engine: Engine, feed: F
     engine.delete(secret.docid)
     time.sleep(1.2 * INTERVAL)
     assert (browser.told, len(browser.gone)) == ([], 2)
-    for bad in (b"\xff", b"[]", b"{}", b'{"shows": 3}', b'{"shows": [1, null, ""]}', b"null"):
+    for bad in (b"\xff", b"[]", b"{}", b'{"shows": 3}', b'{"shows": [1, null, ""]}', b"null",
+                b'{"shows": ["a\\u0000b", "a b", "\\n"]}'):  # fmt: skip
         handler.received(bad)
     assert handler.shown == set()
     handler.closed()
+
+
+def test_a_wish_that_cannot_be_answered_is_nobody_elses_loss(
+    engine: Engine, feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one page asks for may fail; the others hear of what happened meanwhile."""
+    cards = feed._gallery.cards
+
+    def fail(docids: list[str]) -> Any:
+        if "poison" in docids:
+            raise RuntimeError("it cannot be answered")
+        return cards(docids)
+
+    monkeypatch.setattr(feed._gallery, "cards", fail)
+    made = engine.create("ada", "meanwhile")
+    browser, handler = follow(feed, "ada", made.docid)
+    browser.wait(1)
+    _, bad = follow(feed, "mallory")
+    with feed._changed:  # so that it is asked for with what happens
+        bad.received(b'{"shows": ["poison"]}')
+        feed.hear(made.docid, "renamed")
+    assert browser.wait(2)[1]["docid"] == made.docid
+    handler.closed()
+    bad.closed()
 
 
 def test_who_is_logged_out_hears_no_more(engine: Engine, feed: Feed) -> None:

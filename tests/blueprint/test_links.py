@@ -396,7 +396,16 @@ def by_publishing(
     return app.test_client(), lambda: owner.post(f"/bokeh/{docid}/unpublish")
 
 
-@pytest.mark.parametrize("way", [by_link, by_grant, by_login, by_publishing])
+def by_token(app: Flask, owner: FlaskClient, docid: str) -> tuple[FlaskClient, Callable[[], Any]]:
+    """The owner's own script, whose token is revoked."""
+    made = owner.post("/bokeh/account/tokens", json={"title": "t"}).get_json()["token"]
+    token_id = owner.get("/bokeh/account/tokens").get_json()["tokens"][0]["id"]
+    client = app.test_client()
+    client.environ_base["HTTP_AUTHORIZATION"] = f"Bearer {made}"
+    return client, lambda: owner.delete(f"/bokeh/account/tokens/{token_id}")
+
+
+@pytest.mark.parametrize("way", [by_link, by_grant, by_login, by_publishing, by_token])
 def test_who_may_look_no_more_is_sent_away(
     app: Flask, owner: FlaskClient, docid: str, port: int, way: Any
 ) -> None:
@@ -409,6 +418,22 @@ def test_who_may_look_no_more_is_sent_away(
         end()
         assert close_code(plain) == 4003
         stays.pull()
+
+
+def test_a_revoked_token_writes_no_more(
+    app: Flask, owner: FlaskClient, docid: str, port: int
+) -> None:
+    """Nor by the ticket of a frame that was got with it while it was good."""
+    client, revoke = by_token(app, owner, docid)
+    with frame_socket(client, port, docid) as plain:
+        socket = BokehSocket(plain)
+        socket.expect("ACK")
+        socket.ask("PATCH-DOC", {"events": set_value(7).events}, "OK")
+        before = owner.get(f"/bokeh/doc/{docid}/").get_json()["seq"]
+        assert revoke().status_code == 204
+        socket.send("PATCH-DOC", {"events": set_value(8).events})
+        assert close_code(plain) == 4003
+    assert owner.get(f"/bokeh/doc/{docid}/").get_json()["seq"] == before
 
 
 def test_a_revoked_link_writes_no_more(

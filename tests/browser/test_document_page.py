@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 import requests
 from bokeh.document import Document
-from bokeh.models import Slider
+from bokeh.models import CustomJS, Slider
 from bokeh.plotting import figure
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from support.browser import Api, open_page, wait_live
 from support.server import RunningServer, running_server
+from support.sink import sink
 
 pytestmark = pytest.mark.browser
 
@@ -230,9 +231,78 @@ def test_downloads(
     alone.on("pageerror", lambda error: errors.append(str(error)))
     alone.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
     alone.goto(path.as_uri())
-    expect(alone.locator(".bk-Figure")).to_be_visible()
-    expect(alone.get_by_text("gain")).to_be_visible()
+    drawn = alone.frame_locator("#frame")
+    expect(drawn.locator(".bk-Figure")).to_be_visible()
+    expect(drawn.get_by_text("gain")).to_be_visible()
     assert errors == []
+    context.close()
+
+
+def downloaded(api: Api, docid: str, folder: Path) -> Path:
+    """The file of a document as HTML."""
+    url = f"{api.url}/bokeh/doc/{docid}/download?format=html"
+    answer = api.http.get(url, timeout=30)
+    api.http.close()
+    assert answer.ok
+    path = folder / "file.html"
+    path.write_bytes(answer.content)
+    return path
+
+
+#: how the author of a downloaded document may try to learn who opens it.
+WAYS_OUT = """
+const tried = (work) => { try { work() } catch (error) { console.log(error) } }
+const link = Object.assign(document.createElement("a"), {href: `${out}/link`, target: "_top"})
+tried(() => fetch(`${out}/fetch`).catch(() => 0))
+tried(() => navigator.sendBeacon(`${out}/beacon`))
+tried(() => { new Image().src = `${out}/image` })
+tried(() => window.open(`${out}/open`))
+tried(() => { document.body.append(link); link.click() })
+tried(() => { top.location = `${out}/top` })
+tried(() => { parent.document.title = "reached" })
+tried(() => document.head.append(Object.assign(document.createElement("meta"),
+    {httpEquiv: "refresh", content: `0;url=${out}/refresh`})))
+slider.title = "tried"
+setTimeout(() => tried(() => { location = `${out}/self` }), 200)
+"""
+
+
+def test_a_downloaded_document_stays_where_it_is(
+    browser: Browser, apis: dict[str, Api], title: str, tmp_path: Path
+) -> None:
+    """Its author's JavaScript runs when the file is opened, and neither sends nor leads away."""
+    with sink() as elsewhere:
+        document = plotted()
+        slider = document.select_one({"name": "gain"})
+        code = f'const out = "{elsewhere.url}"\n{WAYS_OUT}'
+        document.js_on_event("document_ready", CustomJS(args={"slider": slider}, code=code))
+        docid = apis["ada"].make(title, document)
+        path = downloaded(apis["ada"], docid, tmp_path)
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(path.as_uri())
+        page.wait_for_timeout(1500)
+        assert page.url == path.as_uri()
+        assert page.title() == title
+        assert len(context.pages) == 1
+        assert [said for said in elsewhere.heard if said] == []
+        context.close()
+
+
+def test_what_a_downloaded_document_tries_is_run(
+    browser: Browser, apis: dict[str, Api], title: str, tmp_path: Path
+) -> None:
+    """Its JavaScript does run, so that the test above tries something."""
+    document = plotted()
+    slider = document.select_one({"name": "gain"})
+    code = 'slider.title = "tried"'
+    document.js_on_event("document_ready", CustomJS(args={"slider": slider}, code=code))
+    docid = apis["ada"].make(title, document)
+    path = downloaded(apis["ada"], docid, tmp_path)
+    context = browser.new_context(offline=True)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    expect(page.frame_locator("#frame").get_by_text("tried")).to_be_visible()
     context.close()
 
 
