@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bokeh.document import Document
 from bokeh.models import Slider
 from flask import Flask
 
 from bokeh_server import Session
 from bokeh_server.blueprint import BokehServer
+from bokeh_server.client import _pipes
 from bokeh_server.errors import QuotaReached
 from bokeh_server.storage import ADMIN
 from support.documents import doc_json, set_value
@@ -139,23 +142,43 @@ def test_a_repeated_request_is_answered_as_before(app: Flask) -> None:
     assert ada.ask("PUT", f"doc/{docid}/content", body).get_json() == first
 
 
-def test_a_real_server(tmp_path: Path) -> None:
-    """Under gevent, where storage runs in other threads: by HTTP and by socket, and the command."""
+def test_a_real_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under gevent, where storage runs in other threads: by socket and by HTTP."""
     arguments = ("-m", "--user-bytes", "20KB", "--user-documents", "1")
     with running_server(*arguments, data_dir=tmp_path) as server:
         session = Session(root_url=server.url, load_from_config=False, configdir=tmp_path)
         session.register("ada", "correct horse")
         session.use_doc("a plot")
-        slider = Slider(start=0, end=10, value=0, title="t")
-        session.store_objects(slider)
+        document, slider = Document(), Slider(start=0, end=10, value=0, title="t")
+        document.add_root(slider)
+        session.store_document(document)
 
-        def store() -> None:
-            for number in range(300):  # from the third within a second on by socket
-                slider.title = f"{number}" + "x" * 500
-                session.store_objects(slider)
+        requests: list[str] = []
+        send = session.http.send
 
-        with pytest.raises(QuotaReached, match=r"of ada take .* of 20\.0 KB"):
-            store()
+        def note(method: str, url: str, *rest: Any) -> Any:
+            requests.append(method)
+            return send(method, url, *rest)
+
+        def store() -> int:
+            for number in range(300):
+                slider.title = f"{len(requests)} {number}" + "x" * 500
+                try:
+                    session.store_objects(slider)
+                except QuotaReached as error:
+                    assert re.search(r"of ada take .* of 20\.0 KB", f"{error}")  # noqa: PT017
+                    return number
+            raise AssertionError("nothing was ever refused")
+
+        monkeypatch.setattr(session.http, "send", note)
+        monkeypatch.setattr(_pipes, "OFTEN_SECONDS", 60.0)  # however slow the machine is
+        assert store() > 10
+        assert len(requests) < _pipes.OFTEN  # all others went by socket, the refused one, too
+        requests.clear()
+        monkeypatch.setattr(_pipes, "OFTEN", 1000)
+        session._pipes.close()
+        assert store() == 0
+        assert len(requests) == 1
         with pytest.raises(QuotaReached, match="you have 1 documents and may have 1"):
             session.use_doc("another")
         assert [each["action"] for each in session.events(action="create")] == ["create"]
