@@ -48,9 +48,12 @@ def current_key() -> Pass | None:
     return next((held for held in current_actor().passes if held.kind == "key"), None)
 
 
-def user_name() -> str:
-    """The name under which changes of this request are stored."""
-    return current_actor().signature
+def user_name(docid: str | None = None) -> str:
+    """The name under which changes of this request are stored.
+
+    :param docid: the document that is changed, to which a pass of theirs may be.
+    """
+    return current_actor().signature(docid)
 
 
 def demand_people(attempted: str) -> None:

@@ -59,7 +59,7 @@ def _append(docid: str) -> Response:
         .engine.open(docid)
         .append(
             patch,
-            actor=user_name(),
+            actor=user_name(docid),
             origin=short_header("Bokeh-Origin"),
             key=short_header("Idempotency-Key"),
             request=fingerprint(),
@@ -81,7 +81,7 @@ def _restore(docid: str) -> Response:
         .engine.open(docid)
         .restore(
             revision,
-            actor=user_name(),
+            actor=user_name(docid),
             origin=short_header("Bokeh-Origin"),
             key=short_header("Idempotency-Key"),
             request=fingerprint(),

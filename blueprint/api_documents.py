@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from flask import Blueprint, Response, jsonify, request
 
-from bokeh_server.blocking import run_sized
+from bokeh_server.blocking import in_turns, run_sized
 from bokeh_server.blueprint.access import (
     current_actor,
     current_key,
@@ -69,7 +69,7 @@ def list_documents() -> list[dict[str, Any]]:
     demand_own_name("list documents")
     name = demand_user("list documents")
     engine, actor = current_state().engine, current_actor()
-    return [summary(record, actor, engine) for record in engine.list(name)]
+    return [summary(record, actor, engine) for record in in_turns(engine.list(name))]
 
 
 def shared_documents() -> list[dict[str, Any]]:
@@ -79,8 +79,9 @@ def shared_documents() -> list[dict[str, Any]]:
         return []
     actor, engine = current_actor(), state.engine
     records = engine.shared_with(demand_user("list documents"))
-    roles = [(record, engine.identity(record.docid)) for record in records]
-    return [summary(record, actor, engine, found.roles) for record, found in roles if found]
+    roles = [(record, engine.identity(record.docid)) for record in in_turns(records)]
+    told = in_turns([(record, found) for record, found in roles if found])
+    return [summary(record, actor, engine, found.roles) for record, found in told]
 
 
 def document_info(record: DocumentRecord) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def _rename(docid: str) -> Response:
     record = current_state().engine.rename(
         docid,
         title,
-        actor=user_name(),
+        actor=user_name(docid),
         key=short_header("Idempotency-Key"),
         request=fingerprint(),
     )
@@ -196,7 +197,7 @@ def _replace(docid: str) -> Response:
         .replace(
             _document_in(content),
             buffers,
-            actor=user_name(),
+            actor=user_name(docid),
             origin=short_header("Bokeh-Origin"),
             key=short_header("Idempotency-Key"),
             request=fingerprint(),

@@ -42,7 +42,9 @@ def _make(docid: str) -> tuple[Response, int]:
     owned(docid)
     demand_people("make a link")
     wish = _wish(read_object()[0])
-    record, secret = current_state().links.make(docid, user_name(), wish, event_of("link", docid))
+    record, secret = current_state().links.make(
+        docid, user_name(docid), wish, event_of("link", docid)
+    )
     shown = {"key": secret} if record.kind == "key" else {"url": _address(record, secret)}
     return jsonify(**_link_json(record), **shown), 201
 

@@ -115,7 +115,7 @@ def _edit(docid: str, plan: Callable[[WireDocument], list[Event]], weight: int =
         .engine.open(docid)
         .edit(
             lambda wire: Patch(events=plan(wire), buffers={}),
-            actor=user_name(),
+            actor=user_name(docid),
             origin=short_header("Bokeh-Origin"),
             key=short_header("Idempotency-Key"),
             request=fingerprint(),

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import orjson
 from flask import Blueprint, Response, jsonify
 
-from bokeh_server.blocking import run_blocking
+from bokeh_server.blocking import run_blocking, run_sized
 from bokeh_server.blueprint.access import demand_user
 from bokeh_server.blueprint.api_documents import list_documents, shared_documents
+from bokeh_server.blueprint.bodies import choice_argument
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BokehServerError
 
 __all__ = ["add_routes", "usage_of"]
+
+#: bytes that one document takes in a list.
+_SIZE = 300
 
 
 def add_routes(blueprint: Blueprint) -> None:
@@ -53,5 +60,11 @@ def _readyz() -> tuple[Response, int]:
 
 def _userinfo() -> Response:
     name = demand_user("say who you are")
-    told = {"usage": usage_of(name)} if current_state().settings.multi_user else {}
-    return jsonify(username=name, docs=list_documents(), shared=shared_documents(), **told)
+    if choice_argument("docs", ("1", "0")) == "0":
+        return jsonify(username=name)
+    docs, shared = list_documents(), shared_documents()
+    told: dict[str, Any] = {"username": name, "docs": docs, "shared": shared}
+    if current_state().settings.multi_user:
+        told["usage"] = usage_of(name)
+    size = _SIZE * (len(docs) + len(shared))
+    return Response(run_sized(size, orjson.dumps, told), mimetype="application/json")

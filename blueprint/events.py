@@ -75,14 +75,14 @@ def keep(event: NewEvent | None) -> None:
 def expect_changes(docid: str, actor: Actor | None = None) -> None:
     """Remember from where somebody changes a document, for when a change of theirs is stored."""
     if _is_on():
-        name = (actor or current_caller().actor).signature
+        name = (actor or current_caller().actor).signature(docid)
         current_state().noter.expect(name, docid, _via(), request.remote_addr or "")
 
 
 def note_open(docid: str, actor: Actor | None = None) -> None:
     """Note that somebody looks at a document; those who are not known are one."""
-    found = _with_passes_of(docid, actor or current_caller().actor)
-    name, noter = found.signature, current_state().noter
+    found = actor or current_caller().actor
+    name, noter = found.signature(docid), current_state().noter
     if not _is_on() or not noter.is_due(("open", name, docid), LOOKS_SECONDS):
         return
     event = _made("open", docid, None, found)
@@ -111,11 +111,6 @@ def note_refused(name: object) -> None:
         noter.soon(NewEvent("refused", address=address, owner=owner, detail=owner))
 
 
-def _with_passes_of(docid: str, actor: Actor) -> Actor:
-    passes = tuple(held for held in actor.passes if held.docid == docid)
-    return replace(actor, passes=passes) if actor.passes else actor
-
-
 def _is_on() -> bool:
     return current_state().settings.multi_user
 
@@ -133,7 +128,7 @@ def _made(
     identity = current_state().engine.identity(docid) if docid is not None else None
     return NewEvent(
         action,
-        actor=found.signature,
+        actor=found.signature(docid),
         via=_via(),
         address=request.remote_addr or "",
         docid=docid,

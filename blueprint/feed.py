@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import re
 import threading
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from bokeh_server.blueprint.cards import card_json, section_of
 from bokeh_server.errors import ServerFault
 from bokeh_server.permissions import Actor
 from bokeh_server.protocol import text_frame
+from bokeh_server.storage.documents import is_docid
 
 if TYPE_CHECKING:
     from bokeh_server.channels import Cursor
@@ -30,7 +30,6 @@ INTERVAL = 1.0
 MOST_OTHERS = 20
 #: documents that a page may say it shows.
 MOST_SHOWN = 5000
-_DOCID = re.compile(r"[!-~]{1,64}")
 
 _log = logging.getLogger("bokeh_server")
 
@@ -243,4 +242,4 @@ class FeedHandler:
 
 def _could_be_docid(value: object) -> bool:
     # A database may refuse anything else, and the one question is for everybody.
-    return isinstance(value, str) and _DOCID.fullmatch(value) is not None
+    return isinstance(value, str) and is_docid(value)

@@ -28,10 +28,13 @@ def followed() -> tuple[Pass, ...]:
 
 
 def set_link(answer: Response, record: LinkRecord, secret: str) -> None:
-    """Have the browser hold a link from now on, in place of those that are no good any more."""
+    """Have the browser hold a link from now on, in place of those that are no good any more.
+
+    Browsers send cookies in the order in which they got them: of too many the oldest goes.
+    """
     others = {key: value for key, value in _cookies().items() if key != record.id}
     good = [link_id for link_id, value in others.items() if _record(link_id, value)]
-    for link_id in (others.keys() - set(good)) | set(good[MOST - 1 :]):
+    for link_id in (others.keys() - set(good)) | set(good[: max(0, len(good) - MOST + 1)]):
         _clear(answer, link_id)
     lasts = LIFETIME if record.expires is None else min(LIFETIME, record.expires - utc_now())
     answer.set_cookie(

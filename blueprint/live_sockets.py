@@ -75,7 +75,7 @@ def _document(upgrade: Upgrade, docid: str) -> Response:
             right=right,
             check=check,
             leave=lambda: rechecks.leave(standing, connection),
-            actor=standing.actor.signature,
+            actor=standing.actor.signature(docid),
             origin=origin,
             script=options.get("script") == "1",
             inline=options.get("repull") == "1",
@@ -92,7 +92,7 @@ def _changes(upgrade: Upgrade, docid: str) -> Response:
         raise NotAuthenticated("store changes", "this connection is for scripts")
     writable(docid)
     document = current_state().engine.open(docid)
-    actor = user_name()
+    actor = user_name(docid)
     origin, path = _origin_id(request.args.get("origin")), request.path
 
     check = checker(present_standing(docid), Action.WRITE)

@@ -14,10 +14,11 @@ watches a server for it.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar, cast
 
-__all__ = ["HEAVY_BYTES", "is_gevent", "run_blocking", "run_sized"]
+__all__ = ["HEAVY_BYTES", "in_turns", "is_gevent", "run_blocking", "run_sized"]
 
 T = TypeVar("T")
 
@@ -48,6 +49,14 @@ def run_sized(size: int, function: Callable[..., T], *args: object) -> T:
     :param size: bytes that it works on.
     """
     return run_blocking(function, *args) if size > HEAVY_BYTES else function(*args)
+
+
+def in_turns(items: Iterable[T], size: int = 100) -> Iterator[T]:
+    """Go through many items, and let other greenlets run after every so many."""
+    for number, item in enumerate(items):
+        if number and number % size == 0:
+            time.sleep(0)
+        yield item
 
 
 def _outcome(

@@ -111,13 +111,13 @@ class Actor:
     passes: tuple[Pass, ...] = ()
     admin: bool = False
 
-    @property
-    def signature(self) -> str:
-        """What their changes are signed with: the name, else the pass that lets them write."""
+    def signature(self, docid: str | None) -> str:
+        """What they sign with: the name, else the pass for a document, one to edit it first."""
         if self.name is not None:
             return self.name
-        editing = (each for each in self.passes if each.role is Role.EDITOR)
-        return next((each.bearer for each in (*editing, *self.passes)), "")
+        fitting = [each for each in self.passes if each.docid == docid]
+        fitting.sort(key=lambda each: each.role is not Role.EDITOR)
+        return fitting[0].bearer if fitting else ""
 
 
 @dataclass(frozen=True, slots=True)

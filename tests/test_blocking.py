@@ -12,7 +12,7 @@ from urllib.request import urlopen
 import pytest
 
 from bokeh_server import blocking
-from bokeh_server.blocking import is_gevent, run_blocking
+from bokeh_server.blocking import in_turns, is_gevent, run_blocking
 from support.documents import stream
 from support.native import IMPORTED, SHARED
 from support.server import running_server
@@ -172,3 +172,11 @@ def test_the_first_connections_come_at_once(database_url: str) -> None:
     """However many threads use a database first, none waits for another for ever."""
     done = run_program(COLD, database_url)
     assert done.returncode == 0, done.stderr
+
+
+def test_many_items_leave_turns_to_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever goes through many lets others run after every so many, and misses none."""
+    turns: list[float] = []
+    monkeypatch.setattr("bokeh_server.blocking.time.sleep", turns.append)
+    assert list(in_turns(range(250), 100)) == list(range(250))
+    assert turns == [0, 0]

@@ -86,11 +86,13 @@ def test_reasons_and_signatures() -> None:
     assert decide(Actor(None, passes=(EDITOR,)), Action.WRITE, LINE).reason == (
         "the link makes its holder editor"
     )
-    assert Actor("eve", passes=(EDITOR,)).signature == "eve"
-    assert Actor(None, passes=(VIEWER, EDITOR)).signature == "link e"
+    assert Actor("eve", passes=(EDITOR,)).signature("line") == "eve"
+    assert Actor(None, passes=(OTHER, VIEWER, EDITOR)).signature("line") == "link e"
     key = Pass("k", "line", Role.EDITOR, "key")
-    assert Actor(None, passes=(key,)).signature == "key k"
-    assert Actor(None).signature == ""
+    assert Actor(None, passes=(key,)).signature("line") == "key k"
+    assert Actor(None, passes=(OTHER, VIEWER)).signature("line") == "link v"
+    assert Actor(None, passes=(OTHER,)).signature("line") == ""
+    assert Actor(None).signature("line") == ""
 
 
 def test_a_check_takes_microseconds() -> None:

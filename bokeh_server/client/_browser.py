@@ -46,7 +46,7 @@ class Browsing(People):
         if not self.userapikey:
             return False
         try:
-            self.http.get(self.http.url("userinfo", slash=True))
+            self.http.get(self.http.url("userinfo", slash=True), docs="0")
         except NotAuthenticated:
             return False
         return True

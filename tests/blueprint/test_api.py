@@ -61,6 +61,7 @@ def test_documents_are_made_found_renamed_and_deleted(client: FlaskClient) -> No
     assert client.post("/bokeh/doc/", json={"title": "line"}).status_code == 409
     path = f"/bokeh/doc/{info['docid']}/"
     assert client.patch(path, json={"title": "curve"}).get_json()["title"] == "curve"
+    assert client.get("/bokeh/userinfo/?docs=0").get_json() == {"username": "defaultuser"}
     listed = client.get("/bokeh/userinfo/").get_json()
     assert listed["username"] == "defaultuser"
     assert [doc["title"] for doc in listed["docs"]] == ["curve"]

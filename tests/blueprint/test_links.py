@@ -420,6 +420,32 @@ def test_who_may_look_no_more_is_sent_away(
         stays.pull()
 
 
+def test_changes_are_signed_with_the_link_to_their_document(
+    app: Flask, owner: FlaskClient, docid: str
+) -> None:
+    """A browser that holds several signs with none of another document's."""
+    other = owner.post("/bokeh/doc/", json={"title": "another"}).get_json()["docid"]
+    client = app.test_client()
+    links = {each: make(owner, each, role="editor") for each in (other, docid)}
+    for link in links.values():
+        follow(client, link["url"])
+    body = {"events": set_value(9).events}
+    assert client.post(f"/bokeh/doc/{docid}/changes", json=body, headers=OURS).status_code == 200
+    last = owner.get(f"/bokeh/doc/{docid}/changes").get_json()["changes"][-1]
+    assert last["actor"] == f"link {links[docid]['id']}"
+
+
+def test_of_too_many_links_the_oldest_goes(app: Flask, owner: FlaskClient, docid: str) -> None:
+    """A browser holds sixteen; one that it follows then takes the place of the first."""
+    client = app.test_client()
+    made = [make(owner, docid) for _ in range(18)]
+    for link in made:
+        assert follow(client, link["url"]).status_code == 200
+    prefix = "bokeh-server-link-"
+    held = [each.key.removeprefix(prefix) for each in client._cookies.values()]
+    assert sorted(held) == sorted(link["id"] for link in made[2:])
+
+
 def test_a_revoked_token_writes_no_more(
     app: Flask, owner: FlaskClient, docid: str, port: int
 ) -> None:
