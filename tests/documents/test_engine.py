@@ -465,7 +465,7 @@ def test_a_script_that_follows_is_no_viewer_and_keeps_the_document(engine: Engin
 
 
 def test_watchers_hear_everything(engine: Engine) -> None:
-    """Creating, changing, viewers and deleting are told, until unsubscribed."""
+    """Creating, changing, viewers, rights and deleting are told, until unsubscribed."""
     heard: list[tuple[str, str]] = []
     stop = engine.watch(lambda docid, what: heard.append((docid, what)))
     engine.watch(lambda docid, what: 1 / 0)
@@ -477,7 +477,7 @@ def test_watchers_hear_everything(engine: Engine) -> None:
     engine.delete(live.docid)
     assert {docid for docid, _ in heard} == {live.docid}
     whats = [what for _, what in heard]
-    assert whats == ["created", "changed", "viewers", "changed", "deleted"]
+    assert whats == ["created", "changed", "viewers", "rights", "deleted"]
     stop()
     engine.create("ada", "other")
     assert len(heard) == 5
