@@ -15,8 +15,8 @@ from bokeh_server.blueprint.pages import json_in_html, own_page
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
 from bokeh_server.blueprint.wishes import wants_page
-from bokeh_server.documents.quotas import readable_size
 from bokeh_server.errors import BadRequest, Forbidden
+from bokeh_server.readable import readable_size
 from bokeh_server.storage import Usage, UserRecord
 
 __all__ = ["add_routes"]

@@ -15,9 +15,9 @@ from bokeh_server.blueprint.pages import render
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
 from bokeh_server.blueprint.wording import browser_name
-from bokeh_server.documents.quotas import readable_size
 from bokeh_server.errors import BokehServerError, NotFound, TooMany
 from bokeh_server.permissions import Action
+from bokeh_server.readable import readable_size
 
 __all__ = ["add_routes", "local_address", "say_on_page", "to_page"]
 

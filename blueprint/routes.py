@@ -44,6 +44,17 @@ __all__ = ["NAME", "make_blueprint", "surround"]
 #: the name of the blueprint, for ``url_for("bokeh_server.<endpoint>")``.
 NAME = "bokeh_server"
 
+#: bytes of a body that holds no content of a document: JSON takes fifty times its size in memory.
+SMALL_BODY = 64 * 1024
+_TAKE_CONTENT = frozenset(
+    {
+        "append_change",
+        "keep_thumbnail",
+        "replace_content",
+        "set_attributes",
+        "upsert_models",
+    }
+)
 _METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 #: what no other route takes; without these rules the app's own error pages, not JSON, would answer.
 _NOTHING = {"/bokeh/": "nothing_there", f"/bokeh/<{NAME}_rest:rest>": "nothing_under"}
@@ -105,7 +116,9 @@ class _Rest(PathConverter):
 
 
 def _limit_body() -> None:
-    request.max_content_length = current_state().settings.max_body_size
+    most = current_state().settings.max_body_size
+    takes_content = (request.endpoint or "").rpartition(".")[2] in _TAKE_CONTENT
+    request.max_content_length = most if takes_content else min(most, SMALL_BODY)
 
 
 def _add_headers(response: Response) -> Response:

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from bokeh_server.cli.options import CONTEXT, settings_of, store_options
-from bokeh_server.cli.tables import readable_size
+from bokeh_server.readable import readable_size
 
 __all__ = ["db"]
 

@@ -13,9 +13,10 @@ import click
 from bokeh_server.cli.archive import read_archive, write_archive
 from bokeh_server.cli.noting import by_command
 from bokeh_server.cli.options import CONTEXT, settings_of, store_options
-from bokeh_server.cli.tables import print_table, readable_size
+from bokeh_server.cli.tables import print_table
 from bokeh_server.errors import BokehServerError, ConfigurationError, UnknownDocument
 from bokeh_server.permissions import SINGLE_USER
+from bokeh_server.readable import readable_size
 from bokeh_server.sites import check_sites, read_sites, write_sites
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import click
 
-__all__ = ["print_table", "readable_size"]
+__all__ = ["print_table"]
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
@@ -21,12 +21,3 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
 def _one_line(cell: str) -> str:
     """A title may hold anything, control characters of a terminal included."""
     return "".join(character if character.isprintable() else "�" for character in cell)
-
-
-def readable_size(size: float) -> str:
-    """A number of bytes for people: ``1.5 MB``."""
-    for unit in ("bytes", "KB", "MB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} GB"

@@ -14,7 +14,8 @@ from bokeh_server import parsers
 from bokeh_server.cli.documents import open_store
 from bokeh_server.cli.noting import by_command
 from bokeh_server.cli.options import CONTEXT, store_options
-from bokeh_server.cli.tables import print_table, readable_size
+from bokeh_server.cli.tables import print_table
+from bokeh_server.readable import readable_size
 
 if TYPE_CHECKING:
     from bokeh_server.accounts import Accounts

@@ -200,7 +200,8 @@ def _by_code() -> dict[str, type[BokehServerError]]:
 
 
 def _by_status() -> dict[int, type[BokehServerError]]:
-    return {kind.status: kind for kind in reversed(_kinds())}
+    # A 500 without a code may be of anything, and not of an application alone.
+    return {kind.status: kind for kind in reversed(_kinds()) if kind.status != 500}
 
 
 def _kinds() -> list[type[BokehServerError]]:

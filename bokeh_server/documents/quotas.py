@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bokeh_server.errors import QuotaReached
+from bokeh_server.readable import readable_size
 from bokeh_server.remembered import Remembered
 from bokeh_server.storage import Usage
 
-__all__ = ["Quotas", "readable_size"]
+__all__ = ["Quotas"]
 
 
 @dataclass(slots=True)
@@ -83,12 +84,3 @@ class Quotas:
 
 def _taken(usage: Usage | None) -> _Taken | None:
     return None if usage is None else _Taken(usage)
-
-
-def readable_size(size: float) -> str:
-    """A number of bytes for people: ``1.5 MB``."""
-    for unit in ("bytes", "KB", "MB"):
-        if size < 1024:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1024
-    return f"{size:.1f} GB"

@@ -196,7 +196,9 @@ def test_no_page_shows_a_document_outside_a_sandbox(app: Flask, docid: str) -> N
             answer = client.get(path + query, headers={"Accept": "text/html"})
             text = answer.get_data(as_text=True) if answer.mimetype.startswith("text/") else ""
             policy = answer.headers.get("Content-Security-Policy", "")
-            if answer.mimetype == "text/html" and answer.status_code == 200:
+            kept = answer.headers.get("Content-Disposition", "").startswith("attachment")
+            assert not kept or policy.startswith("sandbox; "), path
+            if answer.mimetype == "text/html" and answer.status_code == 200 and not kept:
                 found.add(rule.endpoint)
                 assert ("sandbox allow-scripts allow-downloads;" in policy) is (BUNDLE in text)
                 assert "allow-same-origin" not in policy + text

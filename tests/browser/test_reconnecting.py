@@ -127,7 +127,7 @@ def test_edits_made_while_nobody_listened_are_stored(
     page.wait_for_selector("html[data-connection=reconnecting], html[data-connection=lost]")
     page.locator(".noUi-handle-lower").press("ArrowRight")
     page.locator("input[type=checkbox]").nth(1).check()
-    page.locator("select").select_option(["x", "z"])
+    page.locator("#stage select").select_option(["x", "z"])
     page.evaluate(
         """([id, selected]) => {
           const model = (id) => Bokeh.documents[0].get_model_by_id(id)

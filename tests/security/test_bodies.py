@@ -71,6 +71,22 @@ def test_bombs(site: Site, name: str) -> None:
     assert site.state(site.private) == before
 
 
+def test_only_content_is_large(site: Site) -> None:
+    """What holds no content of a document is refused before it is read: JSON is large in memory."""
+    content = {"append_change", "keep_thumbnail", "replace_content", "set_attributes"}
+    nested = b'{"username": [' + b"[]," * 25_000 + b"[]]}"
+    for way in takers(site):
+        if way.endpoint in content | {"upsert_models"} | set(WITHOUT_BODY):
+            continue
+        for who in ("ada", None):
+            path = way.address(site.private)
+            answer = site.ask(who, way.method, path, data=nested, content_type="application/json")
+            # or it was not even looked at
+            assert answer.status_code in (401, 403, 404, 413), (way, answer.status_code)
+        if way.endpoint in ("login", "register", "follow_link", "ask_login", "collect_login"):
+            assert answer.status_code == 413, way
+
+
 def test_compressed_bodies(site: Site) -> None:
     """They are refused rather than unpacked, by every route that reads one."""
     for way in takers(site):
