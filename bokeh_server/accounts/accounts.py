@@ -16,7 +16,7 @@ from bokeh_server.accounts.secrets import (
     make_token,
     token_id,
 )
-from bokeh_server.accounts.throttle import Throttle
+from bokeh_server.accounts.throttle import Throttle, place_of
 from bokeh_server.blocking import run_blocking
 from bokeh_server.errors import BadRequest, Forbidden, NotAuthenticated, ServerFault
 from bokeh_server.permissions import Action
@@ -109,7 +109,7 @@ class Accounts:
         self._may_register(invitation)
         found = check_name(name)
         checked = check_password(password, found)
-        self._by_address.attempt(address, "register")
+        self._by_address.attempt(place_of(address), "register")
         hashed = self._passwords.hash(checked)
         shown, of = self._shown(invitation), _of(event, found)
         return run_blocking(lambda: self._users.create(found, hashed, invitation=shown, event=of))
@@ -168,16 +168,16 @@ class Accounts:
         :raises TooMany: that was tried too often.
         """
         found, given = _typed(folded(name)), _typed(password)
-        self._by_address.attempt(address, "log in")
+        self._by_address.attempt(place_of(address), "log in")
         # An attacker elsewhere shall not keep somebody out so soon.
-        self._by_both.attempt(f"{found} {address}", "log in")
+        self._by_both.attempt(f"{found} {place_of(address)}", "log in")
         self._by_name.attempt(found, "log in")
         user = run_blocking(self._users.get, found)
         hashed = user.password if user is not None and user.disabled is None else None
         if not self._passwords.verify(hashed, given) or user is None or hashed is None:
             why = "the name or the password is wrong"
             raise NotAuthenticated("log in", why, "Check both")
-        self._by_both.forget(f"{found} {address}")
+        self._by_both.forget(f"{found} {place_of(address)}")
         return self._rehashed(user, hashed, given)
 
     def _rehashed(self, user: UserRecord, hashed: str, password: str) -> UserRecord:

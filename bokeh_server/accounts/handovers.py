@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from bokeh_server.accounts.accounts import Accounts
 from bokeh_server.accounts.secrets import digest_of, make_secret
-from bokeh_server.accounts.throttle import Throttle
+from bokeh_server.accounts.throttle import Throttle, place_of
 from bokeh_server.blocking import run_blocking
 from bokeh_server.errors import Conflict, Forbidden, NotFound
 from bokeh_server.storage import HandoverRecord, NewEvent, Store, UserRecord
@@ -60,7 +60,7 @@ class Handovers:
         :param title: what the script calls itself.
         :raises TooMany: that was done too often.
         """
-        self._begun.attempt(address, "hand a login over")
+        self._begun.attempt(place_of(address), "hand a login over")
         code = make_secret()
         self._begin(code, "browser", title, user_id=user.id)
         return code
@@ -73,7 +73,7 @@ class Handovers:
         """
         record = self._by_secret(code, "browser")
         if record is None or record.name is None:
-            self._mistyped.attempt(address, "log in by a script")
+            self._mistyped.attempt(place_of(address), "log in by a script")
             why = "what the script gave was used already, or is over five minutes old"
             raise NotFound("log in by a script", why, "Call session.browser_login() again")
         return record.name
@@ -96,7 +96,7 @@ class Handovers:
         :param title: what it calls itself.
         :raises TooMany: that was done too often.
         """
-        self._begun.attempt(address, "log a script in")
+        self._begun.attempt(place_of(address), "log a script in")
         asked = Asked(make_secret(), "".join(secrets.choice(_LETTERS) for _ in range(_CODE_LENGTH)))
         self._begin(asked.secret, "script", title, code=asked.code)
         return Asked(asked.secret, shown_code(asked.code))

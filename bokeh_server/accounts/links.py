@@ -16,7 +16,7 @@ from bokeh_server.accounts.secrets import (
     make_secret,
     token_id,
 )
-from bokeh_server.accounts.throttle import Throttle
+from bokeh_server.accounts.throttle import Throttle, place_of
 from bokeh_server.blocking import run_blocking
 from bokeh_server.errors import BadRequest, NotFound, ServerFault
 from bokeh_server.permissions import Pass, Role
@@ -121,7 +121,7 @@ class Links:
 
         :raises TooMany: there were too many of them.
         """
-        self._guesses.attempt(address, "follow a link")
+        self._guesses.attempt(place_of(address), "follow a link")
 
     def _checked(self, kind: Kind, link_id: str, secret: str) -> LinkRecord | None:
         digest = digest_of(secret)
@@ -169,7 +169,8 @@ def _about(event: NewEvent | None, link: NewLink) -> NewEvent | None:
         return None
     pinned = "" if link.revision is None else f" of revision {link.revision}"
     titled = f": {link.title}" if link.title else ""
-    detail = f"{link.kind} {link.id} for a {link.role}{pinned}{titled}"
+    holder = "an editor" if link.role == Role.EDITOR.value else "a viewer"
+    detail = f"{link.kind} {link.id} for {holder}{pinned}{titled}"
     return replace(event, detail=detail)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import threading
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable
 
 from bokeh_server.errors import TooMany
 
-__all__ = ["Throttle"]
+__all__ = ["Throttle", "place_of"]
 
 #: keys that are remembered at most.
 MOST = 10_000
@@ -69,3 +70,19 @@ class Throttle:
         seconds = max(1, math.ceil(wait))
         why = f"it was tried {self._attempts} times within {self._seconds:g} seconds"
         return TooMany(attempted, why, f"Try again in {seconds} seconds", seconds)
+
+
+def place_of(address: str) -> str:
+    """Where a request comes from, for who tries how often: of IPv6 the network of one customer.
+
+    Whoever has one such address has all of its network, 2 to the power of 64 of them.
+    """
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((parsed, 64), strict=False))

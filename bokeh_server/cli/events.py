@@ -42,11 +42,23 @@ def _moment(_context: click.Context, _option: click.Parameter, text: str | None)
         raise click.BadParameter("give a date such as 2026-03-01, or a span such as 7d") from None
 
 
+def _known_action(
+    _context: click.Context, _option: click.Parameter, word: str | None
+) -> str | None:
+    from bokeh_server.storage.events import ACTIONS
+
+    if word is not None and word not in ACTIONS:
+        raise click.BadParameter(f"choose from {', '.join(ACTIONS)}")
+    return word
+
+
 @events.command("list")
 @click.option("--document", "docid", metavar="DOCID", help="Only of this document, deleted or not")
 @click.option("--user", "actor", metavar="NAME", help="Only what this user did")
 @click.option("--owner", metavar="NAME", help="Only of this user's documents and account")
-@click.option("--action", metavar="WHAT", help="Only this, such as share or delete")
+@click.option(
+    "--action", metavar="WHAT", callback=_known_action, help="Only this, such as share or delete"
+)
 @click.option("--since", callback=_moment, metavar="WHEN", help="Since a date, or for 12h, 7d, 4w")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=100, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line")

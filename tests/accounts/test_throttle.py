@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bokeh_server.accounts import Throttle, throttle
+from bokeh_server.accounts.throttle import place_of
 from bokeh_server.errors import TooMany
 from support.documents import run_together
 
@@ -130,3 +131,20 @@ def test_memory_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
         attempt(limit, f"new {number}")
         assert len(limit._tries) <= 100
         assert number >= 50 or attempt(limit, "ada") == SECONDS
+
+
+@pytest.mark.parametrize(
+    ("address", "place"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::9", "2001:db8:1:3::/64"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("", ""),
+        ("a socket", "a socket"),
+    ],
+)
+def test_places(address: str, place: str) -> None:
+    """Whoever has an IPv6 address has its whole network: that counts as one."""
+    assert place_of(address) == place

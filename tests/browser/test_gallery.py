@@ -58,11 +58,11 @@ def plotted() -> Document:
 def test_the_list_is_live(visit: Visit, own_api: Api) -> None:
     """Documents appear, move to the top when they change, and go, without a reload."""
     page = live(visit, own_api)
-    expect(page.get_by_text("Nothing is published yet")).to_be_visible()
+    expect(page.get_by_text("You have no documents yet")).to_be_visible()
     assert f'url="{own_api.url}/"' in page.locator("#example").inner_text()
     first = own_api.make("first", plotted())
     wait_until(lambda: titles(page), ["first"])
-    expect(page.get_by_text("Nothing is published yet")).to_be_hidden()
+    expect(page.get_by_text("You have no documents yet")).to_be_hidden()
     second = own_api.make("second")
     wait_until(lambda: titles(page), ["second", "first"])
     own_api.replace(first, plotted())
@@ -121,7 +121,7 @@ def test_delete_asks_first(visit: Visit, own_api: Api) -> None:
     page.get_by_role("button", name="Delete precious").click()
     page.get_by_role("button", name="Delete", exact=True).click()
     wait_until(lambda: titles(page), [])
-    expect(page.get_by_text("Nothing is published yet")).to_be_visible()
+    expect(page.get_by_text("You have no documents yet")).to_be_visible()
     assert own_api.http.get(f"{own_api.url}/bokeh/doc/{docid}/").status_code == 404
 
 
