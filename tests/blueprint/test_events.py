@@ -88,7 +88,7 @@ def test_links_and_keys(people: Flask) -> None:
     by_link, by_key = f"link {link['id']}", f"key {key['id']}"
     expected = [
         ("ada", "change", None),
-        ("ada", "link", f"{by_key} for a editor"),
+        ("ada", "link", f"{by_key} for an editor"),
         ("ada", "link", f"{by_link} for a viewer of revision 1: talk"),
         ("ada", "unlink", link["id"]),
         (by_key, "change", None),
