@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import logging
+import threading
+from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -64,22 +66,29 @@ class Busy(Protocol):
 
 
 class Callbacks:
-    """The next-tick, timeout and periodic callbacks of one session."""
+    """The next-tick, timeout and periodic callbacks of one session.
+
+    Those that run once and want the document's lock run one after the other, in the order in which
+    they were due: a lock alone lets in whoever happens to come first.
+    """
 
     def __init__(self, runner: Runner, schedule: Schedule, busy: Busy) -> None:
         self._runner = runner
         self._schedule = schedule
         self._busy = busy
         self._tasks: dict[str, Task] = {}
+        self._due: deque[SessionCallback] = deque()
+        self._draining = threading.Lock()
 
     def add(self, callback: SessionCallback) -> None:
         """Have it run; may be called by any thread."""
         period, timeout = getattr(callback, "period", None), getattr(callback, "timeout", None)
+        in_turn = period is None and not getattr(callback.callback, "nolock", False)
         if period is not None:
             work, delay = self._periodic(callback, period * MS), period * MS
         else:
-            work, delay = self._once(callback), (timeout or 0) * MS
-        task = self._tasks[callback.id] = self._schedule.after(delay, work)
+            work, delay = self._once(callback, in_turn), (timeout or 0) * MS
+        task = self._tasks[callback.id] = self._schedule.after(delay, work, quick=in_turn)
         self._schedule.add(task)
 
     def remove(self, callback: SessionCallback) -> None:
@@ -93,12 +102,28 @@ class Callbacks:
         while self._tasks:
             self._tasks.popitem()[1].cancel()
 
-    def _once(self, callback: SessionCallback) -> Callable[[], float | None]:
+    def _once(self, callback: SessionCallback, in_turn: bool) -> Callable[[], float | None]:
         def work() -> None:
-            self._tasks.pop(callback.id, None)
-            self._run(callback)
+            if in_turn:
+                self._due.append(callback)
+                self._schedule.spawn(self._drain)
+            else:
+                self._take(callback)
 
         return work
+
+    def _drain(self) -> None:
+        """Run what is due, unless somebody is at it, who then does it all."""
+        while self._due and self._draining.acquire(blocking=False):
+            try:
+                while self._due:
+                    self._take(self._due.popleft())
+            finally:
+                self._draining.release()
+
+    def _take(self, callback: SessionCallback) -> None:
+        if self._tasks.pop(callback.id, None) is not None:
+            self._run(callback)
 
     def _periodic(self, callback: SessionCallback, period: float) -> Callable[[], float | None]:
         def work() -> float | None:

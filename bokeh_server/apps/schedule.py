@@ -33,14 +33,18 @@ class Task:
 
     :param work: what; what it gives, if anything, is when it is to be done again, in seconds of
         the clock.
+    :param quick: it takes no time, so that the schedule itself does it, in order.
     :ivar cancelled: it is not to be done any more.
     """
 
-    __slots__ = ("cancelled", "due", "work")
+    __slots__ = ("cancelled", "due", "quick", "work")
 
-    def __init__(self, work: Callable[[], float | None], due: float) -> None:
+    def __init__(
+        self, work: Callable[[], float | None], due: float, *, quick: bool = False
+    ) -> None:
         self.work = work
         self.due = due
+        self.quick = quick
         self.cancelled = False
 
     def cancel(self) -> None:
@@ -81,9 +85,9 @@ class Schedule:
         self._new.append(task)
         self._wake()
 
-    def after(self, delay: float, work: Callable[[], float | None]) -> Task:
+    def after(self, delay: float, work: Callable[[], float | None], *, quick: bool = False) -> Task:
         """A task for so many seconds from now, which is still to be added."""
-        return Task(work, self.now() + delay)
+        return Task(work, self.now() + delay, quick=quick)
 
     def spawn(self, function: Callable[..., object], *args: object) -> None:
         """Do something at once, on another thread."""
@@ -126,7 +130,9 @@ class Schedule:
         now = self.now()
         while self._heap and self._heap[0][0] <= now:
             _, _, task = heapq.heappop(self._heap)
-            if not task.cancelled:
+            if task.quick:
+                self._do(task)
+            elif not task.cancelled:
                 self._crew.submit(self._do, task)
         return min(LONGEST, self._heap[0][0] - now) if self._heap else LONGEST
 

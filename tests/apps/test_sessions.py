@@ -6,6 +6,7 @@ import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -312,3 +313,38 @@ def test_another_application_takes_the_place_of_one(running: Running) -> None:
     assert ended == ["one"]
     assert session.destroyed
     assert host.at("/app").open("one", AppRequest(), {}).document.title == "second"
+
+
+def test_next_ticks_keep_their_order(running: Running) -> None:
+    """Each waits a little, so that the next ones are due meanwhile, and none overtakes another."""
+    seen: list[int] = []
+
+    def turn(number: int) -> None:
+        time.sleep(0.001)
+        seen.append(number)
+
+    document = running.open(lambda doc: with_div(doc) and None).document
+    for number in range(200):
+        document.add_next_tick_callback(partial(turn, number))
+    wait_for(lambda: len(seen) == 200)
+    assert seen == list(range(200))
+
+
+def test_a_next_tick_that_was_removed_does_not_run(running: Running) -> None:
+    """Also where it was due already, and waited for another one to end."""
+    begun, go_on, seen = threading.Event(), threading.Event(), []
+
+    def first() -> None:
+        begun.set()
+        assert go_on.wait(10)
+
+    document = running.open(lambda doc: with_div(doc) and None).document
+    document.add_next_tick_callback(first)
+    removed = document.add_next_tick_callback(lambda: seen.append("removed"))
+    assert begun.wait(10)
+    time.sleep(0.05)
+    document.remove_next_tick_callback(removed)
+    document.add_next_tick_callback(lambda: seen.append("last"))
+    go_on.set()
+    wait_for(lambda: seen)
+    assert seen == ["last"]
