@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["OWN_COOKIES", "host_options", "make_backend"]
 
 _MS = 0.001
-#: what applications never see: who has it is logged in.
-OWN_COOKIES = ("bokeh-server-login", "__Host-bokeh-server-login")
+#: how the names of our cookies begin, which applications never see: who has one is logged in.
+OWN_COOKIES = ("bokeh-server-", "__Host-bokeh-server-")
 
 
 def host_options(
@@ -90,9 +90,12 @@ def _filters(settings: Settings) -> Filters:
             raise ConfigurationError(f"choose the {what} for applications", why, "Give one of them")
     return Filters(
         include_headers=_only(settings.include_headers),
-        exclude_headers=frozenset((*settings.exclude_headers, "Authorization")),
+        exclude_headers=frozenset(
+            (*settings.exclude_headers, "Authorization", "Proxy-Authorization")
+        ),
         include_cookies=_only(settings.include_cookies),
-        exclude_cookies=frozenset((*settings.exclude_cookies, *OWN_COOKIES)),
+        exclude_cookies=frozenset(settings.exclude_cookies),
+        own_cookies=OWN_COOKIES,
     )
 
 

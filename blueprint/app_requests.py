@@ -28,7 +28,7 @@ def app_request() -> AppRequest:
         protocol=request.scheme,
         host=request.host,
         arguments=_arguments(),
-        headers=filters.headers(dict(request.headers), has_cookies=bool(request.cookies)),
+        headers=filters.headers(dict(request.headers), request.cookies),
         cookies=filters.cookies(request.cookies),
         user=_user(),
     )

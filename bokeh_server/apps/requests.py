@@ -14,24 +14,30 @@ class Filters:
     """Which headers and cookies of requests applications see.
 
     :param include_headers: these alone; ``None``: all that are not excluded. The same of cookies.
+    :param own_cookies: what the names of cookies begin with that no application ever sees.
     """
 
     include_headers: frozenset[str] | None = None
     exclude_headers: frozenset[str] = frozenset()
     include_cookies: frozenset[str] | None = None
     exclude_cookies: frozenset[str] = frozenset()
+    own_cookies: tuple[str, ...] = ()
 
-    def headers(self, headers: Mapping[str, str], *, has_cookies: bool) -> dict[str, str]:
-        """Those that applications see; names make no difference between capitals."""
+    def headers(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> dict[str, str]:
+        """Those that applications see; names make no difference between capitals.
+
+        ``Cookie`` is among them when it is included by name, with the cookies that they see.
+        """
         hidden = {name.lower() for name in self.exclude_headers}
         only = self.include_headers and {name.lower() for name in self.include_headers}
         shown = {
             name: value
             for name, value in headers.items()
-            if name.lower() not in hidden and (only is None or name.lower() in only)
+            if name.lower() not in hidden | {"cookie"} and (only is None or name.lower() in only)
         }
-        if has_cookies and not (only and "cookie" in only):
-            shown = {name: value for name, value in shown.items() if name.lower() != "cookie"}
+        seen = self.cookies(cookies)
+        if only and "cookie" in only and seen:
+            shown["Cookie"] = "; ".join(f"{name}={value}" for name, value in seen.items())
         return shown
 
     def cookies(self, cookies: Mapping[str, str]) -> dict[str, str]:
@@ -40,6 +46,7 @@ class Filters:
             name: value
             for name, value in cookies.items()
             if name not in self.exclude_cookies
+            and not name.startswith(self.own_cookies)
             and (self.include_cookies is None or name in self.include_cookies)
         }
 

@@ -26,6 +26,7 @@ from bokeh_server.apps.publishing import Publisher
 from bokeh_server.apps.requests import AppRequest
 from bokeh_server.apps.schedule import Schedule
 from bokeh_server.apps.session import AppSession
+from bokeh_server.apps.teardown import take_apart
 from bokeh_server.apps.warming import Made, WarmSessions
 from bokeh_server.errors import ApplicationFailed, NotFound
 
@@ -157,7 +158,13 @@ class RunningApplication:
         )
         set_context(document, context)
         self._run_hooks("on_session_created", context)
-        self._initialize(document)
+        try:
+            self._initialize(document)
+        except BaseException:
+            # What the script has made so far goes, and its modules, which would stay for ever.
+            self._run_hooks("on_session_destroyed", context)
+            take_apart(document)
+            raise
         session = AppSession(session_id or "", document, self._schedule, self._coroutines)
         context.session = session
         return session, context

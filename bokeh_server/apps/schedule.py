@@ -26,6 +26,8 @@ log = logging.getLogger("bokeh_server")
 
 #: seconds; nothing is waited for any longer at once.
 LONGEST = 3600.0
+#: tasks at which those that were cancelled are first looked for.
+TIDY = 1000
 
 
 class Task:
@@ -48,8 +50,13 @@ class Task:
         self.cancelled = False
 
     def cancel(self) -> None:
-        """Do not do it, unless it has begun."""
+        """Do not do it, unless it has begun; nothing of it is held until it would have been due."""
         self.cancelled = True
+        self.work = _nothing
+
+
+def _nothing() -> None:
+    """What is left of a task that was cancelled."""
 
 
 class Schedule:
@@ -63,6 +70,7 @@ class Schedule:
         self._crew = Crew()
         self._new: deque[Task] = deque()
         self._heap: list[tuple[float, int, Task]] = []
+        self._tidy_at = TIDY
         self._order = itertools.count()
         self._lock = threading.Lock()
         self._reader, self._writer = os.pipe()
@@ -124,6 +132,10 @@ class Schedule:
         while self._new:
             task = self._new.popleft()
             heapq.heappush(self._heap, (task.due, next(self._order), task))
+        if len(self._heap) > self._tidy_at:
+            self._heap = [each for each in self._heap if not each[2].cancelled]
+            heapq.heapify(self._heap)
+            self._tidy_at = max(TIDY, 2 * len(self._heap))
 
     def _start_due(self) -> float:
         """Start what is due; how long it is to the next, in seconds."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bokeh_server.apps import (
     AppHost,
     AppRequest,
     Asked,
+    Filters,
     HostOptions,
     PageFiles,
     Tokens,
@@ -21,6 +23,8 @@ from bokeh_server.apps import (
     applications_of,
     normal_path,
 )
+from bokeh_server.blueprint import callers, link_cookies
+from bokeh_server.blueprint.app_options import OWN_COOKIES
 from bokeh_server.errors import ApplicationFailed, ConfigurationError, Forbidden
 from support.documents import run_together
 
@@ -177,3 +181,50 @@ def test_addresses_that_cannot_be(given: str) -> None:
     """Those of the server, and what is no path."""
     with pytest.raises(ConfigurationError):
         normal_path(given)
+
+
+def test_a_failed_session_leaves_no_module(tmp_path: Path) -> None:
+    """However often its page is loaded again; and what its hooks began they end."""
+    folder = tmp_path / "broken"
+    folder.mkdir()
+    (folder / "main.py").write_text("data = 'x' * 1000\nimport no_such_module_at_all\n")
+    (folder / "app_hooks.py").write_text(
+        "begun = []\n"
+        "def on_session_created(context):\n    begun.append(context.id)\n"
+        "def on_session_destroyed(context):\n    begun.remove(context.id)\n"
+    )
+    host = AppHost(applications_of([str(folder)]), HostOptions())
+    before = set(sys.modules)
+    for _ in range(3):
+        with pytest.raises(ApplicationFailed):
+            host.page("/broken", AppRequest(), Asked(), "/bokeh/")
+    assert [name for name in set(sys.modules) - before if name.startswith("bokeh_app")] == []
+    host.close()
+
+
+OURS = ("bokeh-server-login", "__Host-bokeh-server-login", "bokeh-server-link-4f2a")
+
+
+@pytest.mark.parametrize("included", [None, frozenset({"Cookie", "X-A"})])
+def test_no_application_sees_our_cookies(included: frozenset[str] | None) -> None:
+    """Neither among the cookies nor in their header, whatever is included by name."""
+    filters = Filters(
+        include_headers=included,
+        include_cookies=frozenset({*OURS, "theirs"}),
+        own_cookies=OWN_COOKIES,
+    )
+    cookies = {**dict.fromkeys(OURS, "secret"), "theirs": "shown", "other": "hidden"}
+    raw = {"Cookie": "bokeh-server-login=secret; theirs=shown", "X-A": "a", "X-B": "b"}
+    assert filters.cookies(cookies) == {"theirs": "shown"}
+    shown = filters.headers(raw, cookies)
+    if included is None:
+        assert shown == {"X-A": "a", "X-B": "b"}
+    else:
+        assert shown == {"X-A": "a", "Cookie": "theirs=shown"}
+
+
+def test_all_cookies_that_we_set_are_ours() -> None:
+    """A new one would be shown to applications, if it began otherwise."""
+    for name in (callers._NAME, link_cookies._NAME):
+        assert name.startswith(OWN_COOKIES)
+        assert f"__Host-{name}".startswith(OWN_COOKIES)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -348,3 +350,22 @@ def test_a_next_tick_that_was_removed_does_not_run(running: Running) -> None:
     go_on.set()
     wait_for(lambda: seen)
     assert seen == ["last"]
+
+
+def test_a_session_that_ended_is_not_held_by_its_timeouts(running: Running) -> None:
+    """What would be due in an hour does not keep its document in memory until then."""
+
+    def app(doc: Document) -> None:
+        div = with_div(doc)
+        doc.add_timeout_callback(lambda: div.update(text="late"), 3_600_000)
+
+    sessions = [running.open(app)]
+    document = weakref.ref(sessions[0].document)
+    wait_for(lambda: sessions[0].destroyed)
+    sessions.clear()
+
+    def is_gone() -> bool:
+        gc.collect()
+        return document() is None
+
+    wait_for(is_gone)

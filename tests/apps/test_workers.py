@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import ssl
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -329,8 +331,7 @@ def test_workers_end_with_the_server(folder: Path) -> None:
 
 def test_no_worker_outlives_a_server_that_is_killed(folder: Path) -> None:
     """One ends as when it is stopped; one that computes for ever ends, too."""
-    temporary = folder.parent / "temporary"
-    temporary.mkdir()
+    temporary = Path(tempfile.mkdtemp(prefix="w"))  # short, as the names of sockets have to be
     env = {"TMPDIR": str(temporary)}
     with running_server(str(folder), "--app-workers", "2", env=env) as server:
         url = f"{server.url}/app"
@@ -344,6 +345,7 @@ def test_no_worker_outlives_a_server_that_is_killed(folder: Path) -> None:
         wait_until_gone(pids, 20)
         assert [word for word, _ in notes_of(folder)].count("unloaded") == 1
         assert list(temporary.glob("bokeh-workers-*")) == []
+    shutil.rmtree(temporary)
 
 
 def test_a_worker_knows_whose_session_it_has(tmp_path: Path) -> None:

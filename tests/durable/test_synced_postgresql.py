@@ -18,6 +18,8 @@ from support.postgresql import Postgresql, running_postgresql
 HASTY = (
     "listen_addresses=", "fsync=on", "synchronous_commit=off", "wal_writer_delay=10s",
     "wal_writer_flush_after=1GB", "shared_buffers=16MB", "bgwriter_delay=10s",
+    # and it writes nothing of its own into the log, which would wait there
+    "autovacuum=off", "wal_level=minimal", "max_wal_senders=0",
 )  # fmt: skip
 CHANGES = 30
 
