@@ -30,7 +30,6 @@ from bokeh_server.errors import (
     CallerError,
     NotAuthenticated,
     NotFound,
-    TooMany,
 )
 from bokeh_server.permissions import Action
 from bokeh_server.storage import NewEvent, TokenRecord, UserRecord
@@ -100,7 +99,7 @@ def _entering(action: str, detail: str | None = None) -> NewEvent:
 def _checked(name: object, password: object) -> UserRecord:
     try:
         return accounts_here().check(name, password, address=_address())
-    except (NotAuthenticated, TooMany):
+    except NotAuthenticated:
         note_refused(name)
         raise
 

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from bokeh_server.errors import StorageUnavailable
 from bokeh_server.storage.database import Database
+from bokeh_server.storage.faults import was_deadlock
 from bokeh_server.storage.links import oldest_pinned
 from bokeh_server.storage.records import (
     ChangeRecord,
@@ -24,7 +25,7 @@ from bokeh_server.storage.records import (
 )
 from bokeh_server.storage.tables import Change, Document, Snapshot
 from bokeh_server.storage.types import UTCDateTime, utc_now
-from bokeh_server.storage.usage import ROW_BYTES, count_bytes
+from bokeh_server.storage.usage import ROW_BYTES, count_bytes, lock_document
 
 __all__ = ["ChangeStore"]
 
@@ -36,7 +37,7 @@ _HEADS = (
     select(_documents.c.id, _documents.c.seq, _documents.c.created)
     .where(_documents.c.id.in_(bindparam("docids", expanding=True)))
     .order_by(_documents.c.id)  # every process locks in one order, so that none waits in a ring
-    .with_for_update(key_share=True)  # bytes of a snapshot may be staged meanwhile
+    .with_for_update(key_share=True)  # who makes a link or a right does not wait for it
 )
 _KEYS = select(_changes.c.docid, _changes.c.key, _changes.c.seq).where(
     _changes.c.docid.in_(bindparam("docids", expanding=True)),
@@ -98,6 +99,14 @@ class ChangeStore:
         """
         if not group:
             return []
+        try:
+            return self._append(group)
+        except StorageUnavailable as error:
+            if not was_deadlock(error):
+                raise
+        return self._append(group)  # nothing of it was stored, and who was in the way is done
+
+    def _append(self, group: Sequence[NewChange]) -> list[Outcome]:
         with self._database.write("store changes") as connection:
             return _Group(connection, group).store()
 
@@ -174,7 +183,6 @@ class ChangeStore:
         """
         held = select(func.min(Snapshot.seq)).where(Snapshot.docid == docid).scalar_subquery()
         pinned = oldest_pinned(docid).scalar_subquery()
-        lock = select(Document.id).where(Document.id == docid).with_for_update(read=True)
         oldest = (
             select(_changes.c.seq)
             .where(_changes.c.docid == docid, _changes.c.seq <= up_to, _changes.c.seq <= held)
@@ -183,7 +191,7 @@ class ChangeStore:
             .limit(limit)
         )
         with self._database.write(f"compact document {docid}") as connection:
-            connection.execute(lock)
+            lock_document(connection, docid)
             gone = delete(Change).where(Change.docid == docid, Change.seq.in_(oldest))
             sizes = connection.scalars(gone.returning(func.length(Change.body))).all()
             count_bytes(connection, docid, -sum(sizes) - ROW_BYTES * len(sizes))

@@ -14,7 +14,7 @@ from bokeh_server.errors import (
     StorageUnavailable,
 )
 
-__all__ = ["reason", "translated"]
+__all__ = ["reason", "translated", "was_deadlock"]
 
 _FREE_SPACE = "Free some space on the database's disk and try again"
 _TRY_AGAIN = "Try again in a moment; if it goes on, look at the database"
@@ -50,3 +50,8 @@ def is_full(error: SQLAlchemyError) -> bool:
     if isinstance(original, sqlite3.Error):
         return getattr(original, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
     return getattr(original, "sqlstate", None) == _DISK_FULL
+
+
+def was_deadlock(error: BaseException) -> bool:
+    """Whether PostgreSQL ended a transaction that waited in a ring with others."""
+    return getattr(getattr(error.__cause__, "orig", None), "sqlstate", None) == "40P01"

@@ -20,7 +20,7 @@ from bokeh_server.storage.database import Database
 from bokeh_server.storage.links import oldest_pinned
 from bokeh_server.storage.records import Snapshot as SnapshotRecord
 from bokeh_server.storage.tables import OPEN, Blob, Change, Document, Part, Snapshot
-from bokeh_server.storage.usage import ROW_BYTES, count_bytes
+from bokeh_server.storage.usage import ROW_BYTES, count_bytes, lock_document
 
 __all__ = ["SnapshotStore"]
 
@@ -89,6 +89,7 @@ class SnapshotStore:
             for some in _slices(blobs):
                 rows = [{"docid": docid, "digest": key, "body": bytes(data)} for key, data in some]
                 with self._writing(docid) as connection:
+                    lock_document(connection, docid)
                     added = connection.execute(add, rows).scalars().all()
                     count_bytes(connection, docid, sum(added))
         except _Refused:
@@ -192,12 +193,14 @@ class SnapshotStore:
         """
         attempted = f"compact document {docid}"
         with self._database.write(attempted) as connection:
+            lock_document(connection, docid)
             parts = connection.execute(_old_parts(docid, limit)).rowcount
             count_bytes(connection, docid, -ROW_BYTES * parts)
         with self._database.read(attempted) as connection:
             unused = list(connection.execute(_unused_blobs(docid, limit)).scalars())
         if unused:
             with self._database.write(attempted) as connection:
+                lock_document(connection, docid)
                 dropped = connection.scalars(_drop_unused(docid, unused)).all()
                 count_bytes(connection, docid, -sum(dropped))
         return max(parts, len(unused))

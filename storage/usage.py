@@ -18,7 +18,7 @@ from bokeh_server.storage.events import NewEvent, add_event
 from bokeh_server.storage.tables import Blob, Change, Document, Part, Thumbnail, User
 from bokeh_server.storage.users import unknown_user
 
-__all__ = ["ROW_BYTES", "Usage", "UsageStore", "count_bytes"]
+__all__ = ["ROW_BYTES", "Usage", "UsageStore", "count_bytes", "lock_document"]
 
 #: what a row takes besides its body, about.
 ROW_BYTES = 100
@@ -84,8 +84,18 @@ class UsageStore:
             return int(size + ROW_BYTES * sum(connection.scalar(query) or 0 for query in rows))
 
 
+def lock_document(connection: Connection, docid: str) -> None:
+    """Lock a document's row, as whoever is going to count its bytes does first of all.
+
+    Rows that refer to it lock it, too, but not so much; who had them first, and then the row,
+    would wait in a ring with a committer, who has the row and waits for them.
+    """
+    query = select(Document.id).where(Document.id == docid).with_for_update(key_share=True)
+    connection.execute(query)
+
+
 def count_bytes(connection: Connection, docid: str, size: int) -> None:
-    """Count what was stored of a document, or, below 0, dropped."""
+    """Count what was stored of a document, or, below 0, dropped; see :func:`lock_document`."""
     if size:
         counted = func.coalesce(Document.bytes, 0) + size
         floor = case((counted > 0, counted), else_=0)

@@ -45,7 +45,8 @@ class Noter(Worker):
     def _reset(self) -> None:
         super()._reset()
         self._lock = threading.Lock()
-        self._until: dict[Deed, float] = {}
+        #: of those who are nobody, and of those who are known; the oldest first.
+        self._until: tuple[dict[Deed, float], dict[Deed, float]] = ({}, {})
         self._places: dict[tuple[str, str], tuple[str, str]] = {}
         self._counts: dict[str, tuple[float, int]] = {}
         self._waiting: deque[NewEvent] = deque()
@@ -53,16 +54,17 @@ class Noter(Worker):
     def is_due(self, deed: Deed, seconds: float) -> bool:
         """Whether this was not asked in so many seconds; costs nothing where it was."""
         now = time.monotonic()
-        if self._until.get(deed, 0.0) > now:
+        # Whoever is nobody makes up as many deeds as they like, and shall crowd out no other's.
+        until = self._until[bool(deed[1]) and deed[0] != "refused"]
+        if until.get(deed, 0.0) > now:
             return False
         with self._lock:
-            if self._until.get(deed, 0.0) > now:
+            if until.get(deed, 0.0) > now:
                 return False
-            if len(self._until) >= MOST_DEEDS:
-                self._until = {each: end for each, end in self._until.items() if end > now}
-            if len(self._until) >= MOST_DEEDS:
-                return False
-            self._until[deed] = now + seconds
+            until.pop(deed, None)
+            while len(until) >= MOST_DEEDS:
+                until.pop(next(iter(until)))
+            until[deed] = now + seconds
         return True
 
     def expect(self, actor: str, docid: str, via: str, address: str) -> None:
