@@ -25,6 +25,7 @@ __all__ = [
     "TITLE_LENGTH",
     "DocumentStore",
     "check_title",
+    "id_of_user",
     "is_docid",
     "make_docid",
     "records",
