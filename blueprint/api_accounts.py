@@ -12,7 +12,7 @@ from flask import Blueprint, Response, jsonify, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from bokeh_server.accounts import Accounts, Known
-from bokeh_server.blueprint.access import demand_person, demand_user
+from bokeh_server.blueprint.access import demand_people, demand_person, demand_user
 from bokeh_server.blueprint.bodies import read_object
 from bokeh_server.blueprint.callers import (
     clear_login,
@@ -166,14 +166,22 @@ def _own_login() -> bytes | None:
 # --- tokens ------------------------------------------------------------------------------------
 
 
+def _accounts_of_tokens(attempted: str) -> Accounts:
+    """Tokens work beside the logins of a proxy or an app, too."""
+    demand_people(attempted)
+    return current_state().accounts
+
+
 def _tokens() -> Response:
-    accounts, name = accounts_here(), demand_user("list your tokens", Action.OWN)
+    attempted = "list your tokens"
+    accounts, name = _accounts_of_tokens(attempted), demand_user(attempted, Action.OWN)
     return jsonify(tokens=[_token_json(record) for record in accounts.tokens(name)])
 
 
 def _make_token() -> AnyResponse:
-    accounts, name, given = accounts_here(), demand_person("make a token"), _given()
-    user = accounts.user(name)
+    attempted = "make a token"
+    accounts, name, given = _accounts_of_tokens(attempted), demand_person(attempted), _given()
+    user = accounts.user(name) if has_login_page() else accounts.made(name)
     title = str(given.get("title") or "")
     scope, event = _scope(given), event_of("token", detail=title)
     token = accounts.make_token(user, title, scope, _lifetime(given), event)
@@ -181,7 +189,8 @@ def _make_token() -> AnyResponse:
 
 
 def _revoke(token_id: str) -> AnyResponse:
-    accounts, attempted = accounts_here(), "revoke a token"
+    attempted = "revoke a token"
+    accounts = _accounts_of_tokens(attempted)
     # A token that may do little ends itself, and no other.
     action = Action.READ if _is_own(token_id) else Action.OWN
     accounts.revoke(token_id, demand_user(attempted, action), event_of("revoke"))

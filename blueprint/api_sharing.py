@@ -7,6 +7,7 @@ from flask import Blueprint, Response, jsonify
 from bokeh_server.accounts import folded
 from bokeh_server.blueprint.access import current_actor, demand_people, owned, readable
 from bokeh_server.blueprint.bodies import read_object
+from bokeh_server.blueprint.callers import given_name, has_login_page
 from bokeh_server.blueprint.events import event_of
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BadRequest, NotFound
@@ -48,7 +49,9 @@ def _give(docid: str, username: str) -> Response:
     if name == identity.owner:
         raise BadRequest("share this document", "its owner may do everything already")
     event = event_of("share", docid, f"{name}: {role}")
-    current_state().engine.share(docid, name, role, event)
+    # Who is known by a proxy or the app has no account before they do something here.
+    make = not has_login_page() and given_name(name) is not None
+    current_state().engine.share(docid, name, role, event, make=make)
     return jsonify(username=name, role=role)
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "clear_login",
     "cookie_name",
     "current_caller",
+    "given_name",
     "has_login_page",
     "set_login",
     "shown_user",
@@ -97,10 +98,18 @@ def _holder(token: str) -> Caller:
 
 
 def _named(name: str | None) -> Caller:
-    found = folded(name)
-    if not found or len(found) > _MOST_NAME or not found.isprintable() or found == SINGLE_USER:
+    found = given_name(name)
+    if found is None or current_state().accounts.is_disabled(found):
         return Caller(Actor(None))
     return Caller(Actor(found))
+
+
+def given_name(name: str | None) -> str | None:
+    """The name as we know it, where a proxy or an app may give it to somebody."""
+    found = folded(name)
+    if not found or len(found) > _MOST_NAME or not found.isprintable() or found == SINGLE_USER:
+        return None
+    return found
 
 
 def _forwarded(header: str) -> str | None:

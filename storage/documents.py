@@ -25,6 +25,7 @@ __all__ = [
     "TITLE_LENGTH",
     "DocumentStore",
     "check_title",
+    "id_of_user",
     "is_docid",
     "make_docid",
     "records",
@@ -114,7 +115,7 @@ class DocumentStore:
             raise BadRequest("create a document", f"{docid[:80]!r} cannot be a document's id")
         docid = docid or make_docid()
         with self._database.write(f"create the document {title!r}") as connection:
-            owner_id = _owner_id(connection, owner)
+            owner_id = id_of_user(connection, owner)
             if most:
                 _check_number(connection, owner_id, title, most)
             try:
@@ -257,7 +258,8 @@ def _insert(connection: Connection, docid: str, owner_id: int, title: str) -> No
     )
 
 
-def _owner_id(connection: Connection, name: str) -> int:
+def id_of_user(connection: Connection, name: str) -> int:
+    """The number of a user, who is made where there is none of this name."""
     query = select(User.id).where(User.name == name)
     found = connection.scalar(query)
     if found is not None:

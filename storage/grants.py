@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 
 from bokeh_server.storage.database import Database
-from bokeh_server.storage.documents import records, unknown_document
+from bokeh_server.storage.documents import id_of_user, records, unknown_document
 from bokeh_server.storage.events import NewEvent, add_event
 from bokeh_server.storage.records import DocumentRecord
 from bokeh_server.storage.tables import Document, Grant, User
@@ -37,21 +37,31 @@ class GrantStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def give(self, docid: str, name: str, role: str, event: NewEvent | None = None) -> None:
+    def give(
+        self,
+        docid: str,
+        name: str,
+        role: str,
+        event: NewEvent | None = None,
+        *,
+        make: bool = False,
+    ) -> None:
         """Give somebody a right, in the place of what they had.
 
         :param event: is kept in the same transaction.
-
+        :param make: make the user, where there is none of this name.
         :raises NotFound: there is nobody of this name.
         :raises UnknownDocument: there is no such document.
         """
         with self._database.write("share a document") as connection:
             user_id = connection.scalar(select(User.id).where(User.name == name))
-            if user_id is None:
+            if user_id is None and not make:
                 raise unknown_user(name)
             found = select(Document.id).where(Document.id == docid).with_for_update(key_share=True)
             if connection.scalar(found) is None:
                 raise unknown_document(docid)
+            if user_id is None:
+                user_id = id_of_user(connection, name)
             of_both = (Grant.docid == docid, Grant.user_id == user_id)
             changed = connection.execute(update(Grant).where(*of_both).values(role=role))
             if not changed.rowcount:

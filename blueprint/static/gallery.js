@@ -3,6 +3,7 @@
 import {Card, say} from "./card.js"
 import {plural} from "./common.js"
 import {Feed} from "./feed.js"
+import {copy_from} from "./requests.js"
 
 const config = JSON.parse(document.getElementById("bokeh-server-config").textContent)
 const main_el = document.getElementById("gallery")
@@ -341,9 +342,8 @@ for (const button of views_el.querySelectorAll("button")) {
   })
 }
 
-document.getElementById("copy")?.addEventListener("click", async (event) => {
-  await navigator.clipboard.writeText(document.getElementById("example").textContent)
-  event.target.textContent = "Copied"
+document.getElementById("copy")?.addEventListener("click", ({currentTarget}) => {
+  copy_from(document.getElementById("example"), currentTarget)
 })
 
 // -- staying live ---------------------------------------------------------------------------------

@@ -18,7 +18,10 @@ export class Links {
       this._make()
     })
     const {revision} = config
-    this.form.elements.pinned.checked = revision != null
+    this._pinned = this.form.elements.pinned ?? null  // a key is for the document as it is
+    if (this._pinned != null) {
+      this._pinned.checked = revision != null
+    }
     this._pin = revision
   }
 
@@ -37,19 +40,22 @@ export class Links {
       this.part.hidden = error.status === 404
       complain(this.wrong, error)
     }
+    if (this._pinned == null) {
+      return
+    }
     const shown = this._pin ?? (await ask("GET", document_url(this.config))).seq
     this._seq = shown
     this.part.querySelector(".pin").textContent = shown.toLocaleString("en")
   }
 
   async _make() {
-    const {title, role, days, pinned} = this.form.elements
+    const {title, role, days} = this.form.elements
     complain(this.wrong, null)
     try {
       const made = await ask("POST", this._url(), {
         kind: this.kind, title: title.value.trim(), role: role.value,
         days: days.value === "" ? null : Number(days.value),
-        revision: pinned.checked ? this._seq : null,
+        revision: this._pinned?.checked ? this._seq : null,
       })
       await this.load()
       this._show_once(made.url ?? made.key)

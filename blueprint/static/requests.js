@@ -33,12 +33,17 @@ export function complain(element, error) {
   element.hidden = error == null
 }
 
+// Copies a field, or the text of any other element.
 // Without HTTPS a page has no clipboard, but can still copy what is selected.
 export async function copy_from(field, button) {
-  field.select()
+  if (field.select != null) {
+    field.select()
+  } else {
+    getSelection().selectAllChildren(field)
+  }
   try {
     if (navigator.clipboard != null) {
-      await navigator.clipboard.writeText(field.value)
+      await navigator.clipboard.writeText(field.value ?? field.textContent)
     } else if (!document.execCommand("copy")) {
       throw new Error("not copied")
     }

@@ -18,7 +18,7 @@ from bokeh_server.accounts.secrets import (
 )
 from bokeh_server.accounts.throttle import Throttle, place_of
 from bokeh_server.blocking import run_blocking
-from bokeh_server.errors import BadRequest, Forbidden, NotAuthenticated, ServerFault
+from bokeh_server.errors import BadRequest, Conflict, Forbidden, NotAuthenticated, ServerFault
 from bokeh_server.permissions import Action
 from bokeh_server.remembered import Remembered
 from bokeh_server.storage import LoginRecord, NewEvent, NewToken, Store, TokenRecord, UserRecord
@@ -81,6 +81,7 @@ class Accounts:
         self._logins: Remembered[bytes, LoginRecord] = Remembered(
             lambda digest: run_blocking(self._credentials.login, digest)
         )
+        self._disabled: Remembered[str, bool] = Remembered(self._look_up)
         self._tokens: Remembered[bytes, TokenRecord] = Remembered(
             lambda digest: run_blocking(self._credentials.token, digest)
         )
@@ -262,6 +263,14 @@ class Accounts:
         run_blocking(self._users.disable, found, disabled, _of(event, found))
         self._forget()
 
+    def is_disabled(self, name: str) -> bool:
+        """Whether somebody, known elsewhere by this name, was disabled here."""
+        return bool(self._disabled.get(name))
+
+    def _look_up(self, name: str) -> bool:
+        found = run_blocking(self._users.get, name)
+        return found is not None and found.disabled is not None
+
     def rank(self, name: str, rank: str | None, event: NewEvent | None = None) -> None:
         """Make somebody an admin, or one no longer.
 
@@ -278,6 +287,7 @@ class Accounts:
     def _forget(self) -> None:
         self._logins.forget_all()
         self._tokens.forget_all()
+        self._disabled.forget_all()
 
     # --- tokens --------------------------------------------------------------------------
 
@@ -352,6 +362,16 @@ class Accounts:
         found = run_blocking(self._users.get, folded(name))
         if found is None:
             raise unknown_user(name)
+        return found
+
+    def made(self, name: str) -> UserRecord:
+        """The user of a name, who is made where a proxy or the app says who people are."""
+        found = run_blocking(self._users.get, name)
+        if found is None:
+            try:
+                found = self.add(name, None)
+            except Conflict:  # another process was faster
+                return self.user(name)
         return found
 
     def user(self, name: str) -> UserRecord:

@@ -13,7 +13,7 @@ from bokeh_server.accounts.accounts import Accounts
 from bokeh_server.accounts.secrets import digest_of, make_secret
 from bokeh_server.accounts.throttle import Throttle, place_of
 from bokeh_server.blocking import run_blocking
-from bokeh_server.errors import Conflict, Forbidden, NotFound
+from bokeh_server.errors import Forbidden, NotFound
 from bokeh_server.storage import HandoverRecord, NewEvent, Store, UserRecord
 from bokeh_server.storage.handovers import Kind
 from bokeh_server.storage.types import utc_now
@@ -47,7 +47,6 @@ class Handovers:
 
     def __init__(self, store: Store, accounts: Accounts) -> None:
         self._kept = store.handovers
-        self._users = store.users
         self._accounts = accounts
         self._begun = Throttle(_BEGUN, _WITHIN)
         self._mistyped = Throttle(_MISTYPED, _WITHIN)
@@ -119,7 +118,7 @@ class Handovers:
 
         :raises NotFound: it waits no more.
         """
-        user = self._user(name)
+        user = self._accounts.made(name)
         if not run_blocking(self._kept.agree, _read_code(code), user.id):
             raise _nobody_waits()
 
@@ -152,16 +151,6 @@ class Handovers:
         return user.name, self._accounts.make_token(user, record.title, event=noted)
 
     # --- both ----------------------------------------------------------------------------
-
-    def _user(self, name: str) -> UserRecord:
-        """Somebody, who is made where a proxy or the app says who people are."""
-        found = run_blocking(self._users.get, name)
-        if found is None:
-            try:
-                found = self._accounts.add(name, None)
-            except Conflict:  # another process was faster
-                return self._accounts.user(name)
-        return found
 
     def _begin(
         self,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from bokeh_server.client._server import Server
+from bokeh_server.errors import NotAuthenticated
 
 __all__ = ["People"]
 
@@ -30,13 +33,20 @@ class People(Server):
         self._enter("login", {"username": username, "password": password})
 
     def logout(self) -> None:
-        """Be nobody any more: the token is revoked, and forgotten here."""
+        """Be nobody any more: the token is revoked, and forgotten here whatever the server says."""
+        try:
+            self._revoke()
+        finally:
+            self.userapikey = None
+            self.http.identify(self.headers())
+            self.save()
+
+    def _revoke(self) -> None:
         if self.userapikey:
             token_id = self.userapikey.removeprefix("bks_").partition("_")[0]
-            self.http.request("DELETE", self.http.url("account", "tokens", token_id), retries=())
-        self.userapikey = None
-        self.http.identify(self.headers())
-        self.save()
+            with suppress(NotAuthenticated):  # it was good for nothing already
+                url = self.http.url("account", "tokens", token_id)
+                self.http.request("DELETE", url, retries=())
 
     def _enter(self, way: str, body: dict[str, str]) -> None:
         # A token that is good for nothing any more shall not be in the way of a new one.

@@ -160,13 +160,23 @@ class Engine:
         run_blocking(self._store.documents.embed, docid, write_sites(sites), event)
         self._identities.forget(docid)
 
-    def share(self, docid: str, name: str, role: str, event: NewEvent | None = None) -> None:
+    def share(
+        self,
+        docid: str,
+        name: str,
+        role: str,
+        event: NewEvent | None = None,
+        *,
+        make: bool = False,
+    ) -> None:
         """Give somebody a role in a document, in the place of the one they had.
 
         :param role: ``editor`` or ``viewer``.
+        :param make: make the user, where there is none of this name.
         :raises NotFound: nobody has this name.
         """
-        run_blocking(self._store.grants.give, docid, name, role, event)
+        give = self._store.grants.give
+        run_blocking(lambda: give(docid, name, role, event, make=make))
         self._identities.forget(docid)
         self._watchers.notify(docid, "rights")
 

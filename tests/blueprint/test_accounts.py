@@ -256,7 +256,7 @@ def test_scripts_get_a_token(people: Flask) -> None:
         {"username": ["ada"], "password": {"a": 1}},
         {"username": "ada\x00", "password": "correct horse"},
         {"username": "a" * 300, "password": "correct horse"},
-        {"username": "ada", "password": "a" * 100_000},
+        {"username": "ada", "password": "a" * 10_000},
         {"username": "defaultuser", "password": "correct horse"},
         {"username": "ada", "password": "short"},
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -195,6 +196,22 @@ def test_links_are_made_shown_once_and_revoked(
     expect(part.locator(".given li")).to_have_count(0)
     expect(guest.locator("#frame")).to_have_count(0, timeout=15_000)
     guest.close()
+
+
+def test_making_a_key_on_the_page(visit_as: Enter, apis: dict[str, Api], docid: str) -> None:
+    """It is for the document as it is, and may change it, as keys for scripts mostly shall."""
+    page = visit_as("ada", docid)
+    page.locator("#share-button").click()
+    part = page.locator("#keys")
+    part.locator("summary").click()
+    expect(part.get_by_role("checkbox")).to_have_count(0)
+    expect(part.get_by_label("Right")).to_have_value("editor")
+    part.get_by_label("Title").fill("the sensor")
+    part.get_by_role("button", name="Make a key").click()
+    expect(part.get_by_label("Key", exact=True)).to_have_value(re.compile("^bkd_"))
+    expect(part.locator(".given")).to_contain_text("the sensor")
+    page.locator("#links summary").click()
+    expect(page.locator("#links").get_by_role("checkbox", name="Only the revision")).to_be_visible()
 
 
 def test_what_a_viewer_finds(visit_as: Enter, apis: dict[str, Api], docid: str) -> None:

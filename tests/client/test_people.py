@@ -74,6 +74,25 @@ def test_a_login_is_remembered(people: RunningServer, tmp_path: Path) -> None:
         assert again.userinfo["username"] == "grace"
 
 
+def test_logging_out_forgets_the_key_whatever_the_server_says(
+    people: RunningServer, tmp_path: Path
+) -> None:
+    """A token that was revoked already, and a server that refuses, leave no key behind."""
+    with session_of(people, tmp_path) as session:
+        session.register("lovelace", PASSWORD)
+        token_id = str(session.userapikey).removeprefix("bks_").partition("_")[0]
+        session.http.request("DELETE", session.http.url("account", "tokens", token_id))
+        session.logout()
+        assert session.userapikey is None
+        session.login("lovelace", PASSWORD)
+        session.userapikey = "bks_none_such"  # the server has no token of this id
+        with pytest.raises(NotFound):
+            session.logout()
+        assert session.userapikey is None
+    (kept,) = tmp_path.rglob("config.json")
+    assert json.loads(kept.read_text())[f"{people.url}/"]["userapikey"] is None
+
+
 def test_what_cannot_be_registered(people: RunningServer, tmp_path: Path) -> None:
     """A name that is taken, one that cannot be one, a password that is too short."""
     with session_of(people, tmp_path) as session:
