@@ -77,17 +77,18 @@ class Reloader:
     def look(self) -> None:
         """Look once, and load again what changed."""
         for path in self._sources:
-            files, before = self._files(path), self._seen[path]
+            before = self._seen[path]
+            # Modules that are not imported just now are files of it still.
+            files = _times({*self._files(path), *before})
             self._seen[path] = files
             # Modules that a session has imported since are new to us, and did not change.
-            gone = [each for each in before if each not in files]
-            if gone or any(files[each] != before.get(each, files[each]) for each in files):
+            if any(files.get(each) != changed for each, changed in before.items()):
                 self._reload(path)
 
     def _reload(self, path: str) -> None:
         source = self._sources[path]
         for name, file in _modules():
-            if file.is_relative_to(_folder(source)):
+            if _is_part(file, source):
                 sys.modules.pop(name, None)
         try:
             self._host().replace(path, self._load(source))
@@ -102,16 +103,25 @@ class Reloader:
         files = {source, *self._more}
         if source.is_dir():
             files.update(each for each in source.rglob("*") if each.suffix in _ENDINGS)
-        files.update(file for _, file in _modules() if file.is_relative_to(_folder(source)))
-        return {file: changed for file in files if (changed := _changed(file))}
+        files.update(file for _, file in _modules() if _is_part(file, source))
+        return _times(files)
 
 
-def _folder(source: Path) -> Path:
-    return source if source.is_dir() else source.parent
+def _is_part(file: Path, source: Path) -> bool:
+    """Whether a module is one of an application's: in its folder, or beside its script."""
+    return file.is_relative_to(source) if source.is_dir() else file.parent == source.parent
+
+
+def _times(files: Iterable[Path]) -> dict[Path, int]:
+    """When each changed last, of those that are there."""
+    return {file: changed for file in files if (changed := _changed(file))}
 
 
 def _modules() -> list[tuple[str, Path]]:
-    """Modules that may be an application's: neither ours, nor installed ones."""
+    """Modules that may be an application's: neither ours, nor Bokeh's own, nor installed ones.
+
+    Bokeh names those in which scripts and packages of applications run, and makes new ones.
+    """
     files = [(name, getattr(module, "__file__", None)) for name, module in [*sys.modules.items()]]
     return [
         (name, Path(file))
@@ -119,6 +129,7 @@ def _modules() -> list[tuple[str, Path]]:
         if isinstance(file, str)
         and "site-packages" not in file
         and name.partition(".")[0] not in ("bokeh_server", "__main__")
+        and not name.startswith("bokeh_app_")
     ]
 
 

@@ -66,7 +66,10 @@ def _of_path(path: Path, argv: list[str]) -> Application:
     try:
         handler = handler_type(filename=str(path.absolute()), argv=argv)
     except Exception as error:
-        raise ConfigurationError(attempted, str(error) or repr(error), "Mend it") from error
+        why, remedy = (str(error) or repr(error)).rstrip("."), "Mend it"
+        if handler_type is NotebookHandler and isinstance(error, RuntimeError):
+            remedy = "Install what notebooks take: pip install 'bokeh-server[notebook]'"
+        raise ConfigurationError(attempted, why, remedy) from error
     if handler.failed:
         why = f"{handler.error}\n{handler.error_detail}".strip()
         raise ConfigurationError(attempted, why, "Mend it")

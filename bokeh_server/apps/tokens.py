@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import time
 import zlib
 from collections.abc import Sequence
@@ -136,7 +137,7 @@ class Tokens:
             raise _refused("Invalid token or session ID", "its signature is not this server's")
         try:
             return _read(text)
-        except (ValueError, TypeError, KeyError, RecursionError, zlib.error):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError, zlib.error):
             raise _refused("Invalid token or session ID", "it is not a token") from None
 
     def _is_signed(self, check: Any, text: str) -> bool:
@@ -154,12 +155,17 @@ def _is_by(check: Any, text: str, key: bytes) -> bool:
 
 def _read(text: str) -> Token:
     content = json.loads(_decode(text.split(".")[0]))
+    if not isinstance(content, dict):
+        raise TypeError
     session_id, expiry = content.pop("session_id"), content.pop("session_expiry")
     if not isinstance(session_id, str) or not session_id or len(session_id) > MOST_ID:
         raise ValueError
     packed = content.pop(_PACKED, None)
     payload = content if packed is None else {**content, **_unpack(packed)}
-    return Token(session_id, float(expiry), payload)
+    expiry = float(expiry)
+    if not math.isfinite(expiry):
+        raise ValueError
+    return Token(session_id, expiry, payload)
 
 
 def _unpack(packed: str) -> dict[str, Any]:

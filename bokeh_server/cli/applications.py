@@ -15,6 +15,7 @@ __all__ = ["ServingGroup", "split_arguments"]
 
 #: the command that is meant when a word names none.
 _SERVE = "serve-applications"
+_GLOB = "--glob"
 
 
 def split_arguments(words: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -34,6 +35,9 @@ class ServingGroup(click.Group):
         own, argv = split_arguments(args)
         own = translated(own)
         ctx.meta["argv"] = argv
+        # It is an option of what serves, and may stand before the first application, too.
+        ctx.meta["glob"] = _GLOB in own
+        own = [word for word in own if word != _GLOB]
         return super().parse_args(ctx, own)
 
     def resolve_command(
@@ -48,16 +52,14 @@ class ServingGroup(click.Group):
 @click.command(_SERVE, context_settings=CONTEXT, hidden=True)
 @click.argument("paths", nargs=-1, required=True)
 @server_options
-@click.option("--glob", is_flag=True, help="Take the names of files for patterns.")
+@click.option(_GLOB, is_flag=True, expose_value=False, help="Take the names of files for patterns.")
 @click.pass_context
-def serve_applications(
-    context: click.Context, /, paths: tuple[str, ...], glob: bool, **options: Any
-) -> None:
+def serve_applications(context: click.Context, /, paths: tuple[str, ...], **options: Any) -> None:
     """Serve the applications of scripts, notebooks and folders."""
     from bokeh_server.apps import applications_of, expand
     from bokeh_server.server import serve
 
     settings, argv = settings_of(context, options), context.meta.get("argv", [])
-    found = expand(paths) if glob else paths
+    found = expand(paths) if context.meta.get("glob") else paths
     applications = applications_of(found, argv)
     serve(settings, applications, dict(zip(applications, map(Path, found), strict=True)), argv)

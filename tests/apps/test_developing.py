@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from apps.conftest import wait_for
 from playwright.sync_api import Browser
 
@@ -68,6 +70,32 @@ def test_pages_follow_the_files(folder: Path, browser: Browser) -> None:
         wait_until(page.title, "second2")
         server.tracebacks_expected = True
         page.close()
+
+
+def test_a_script_and_a_package_side_by_side(tmp_path: Path) -> None:
+    """A change in one is no change of the other, and both go on."""
+    package = tmp_path / "pack"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "helper.py").write_text("TEXT = 'first'")
+    (package / "main.py").write_text(
+        "from bokeh.io import curdoc\nfrom . import helper\ncurdoc().title = helper.TEXT\n"
+    )
+    script = tmp_path / "alone.py"
+    script.write_text("from bokeh.io import curdoc\ncurdoc().title = 'alone'\n")
+    with running_server(str(script), str(package), "--dev") as server:
+
+        def title(name: str) -> str:
+            page = requests.get(f"{server.url}/{name}", timeout=20).text
+            return page.partition("<title>")[2].partition("</title>")[0]
+
+        assert (title("pack"), title("alone")) == ("first", "alone")
+        write(package / "helper.py", "TEXT = 'second'")
+        wait_for(lambda: title("pack") == "second")
+        time.sleep(1.2)
+        assert (title("pack"), title("alone")) == ("second", "alone")
+        assert server.log.count("Loaded /pack again") == 1
+        assert "Loaded /alone again" not in server.log
 
 
 def wait_for_script(page: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 import threading
@@ -68,6 +69,11 @@ def test_a_session_that_could_not_be_made_is_tried_again() -> None:
     host.close()
 
 
+def as_token(text: str) -> str:
+    """Something in the form of a token that is not signed."""
+    return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
+
+
 @pytest.mark.parametrize(
     ("asked", "why"),
     [
@@ -76,6 +82,13 @@ def test_a_session_that_could_not_be_made_is_tried_again() -> None:
         (Asked(session_id=""), "Invalid token or session ID"),
         (Asked(token="garbage"), "Invalid token or session ID"),
         (Asked(token="e30"), "Invalid token or session ID"),
+        (Asked(token=as_token('"x"')), "Invalid token or session ID"),
+        (Asked(token=as_token('["session_id"]')), "Invalid token or session ID"),
+        (
+            Asked(token=as_token(f'{{"session_id": "q", "session_expiry": 1{"0" * 400}}}')),
+            "Invalid",
+        ),
+        (Asked(token=as_token('{"session_id": "q", "session_expiry": "NaN"}')), "Invalid token"),
     ],
 )
 def test_what_no_session_can_be_asked_by(asked: Asked, why: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -10,6 +11,7 @@ from bokeh_server.cli.foreign_options import REFUSED, translated
 from bokeh_server.config import Settings
 from bokeh_server.errors import ConfigurationError
 from support.modules import ROOT
+from support.server import running_server
 
 
 @pytest.mark.parametrize(
@@ -61,3 +63,13 @@ def test_every_option_of_bokehs_is_accounted_for() -> None:
             assert re.search(rf"`{option}[ `]", text), option
             if option not in ours and option not in REFUSED:
                 assert translated([option, "1"]) != [option, "1"], option
+
+
+def test_patterns_before_and_after(tmp_path: Path) -> None:
+    """``--glob`` may stand anywhere among the words for the server."""
+    for name in ("one", "two"):
+        (tmp_path / f"{name}_app.py").write_text("")
+    for words in (("--glob", f"{tmp_path}/*_app.py"), (f"{tmp_path}/*_app.py", "--glob")):
+        with running_server(*words) as server:
+            assert f"{server.url}/one_app" in server.log
+            assert f"{server.url}/two_app" in server.log
