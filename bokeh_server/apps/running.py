@@ -142,9 +142,9 @@ class RunningApplication:
         session, context = made
         context.become(session_id, request, payload)
         session.id = session_id
+        session.start()
         with self._lock:
             self._sessions[session_id] = made
-        session.start()
         return session
 
     def _run(self, session_id: str | None, request: AppRequest, payload: dict[str, Any]) -> Made:
