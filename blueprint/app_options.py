@@ -95,7 +95,7 @@ def _filters(settings: Settings) -> Filters:
         ),
         include_cookies=_only(settings.include_cookies),
         exclude_cookies=frozenset(settings.exclude_cookies),
-        own_cookies=OWN_COOKIES,
+        own_cookies=frozenset(OWN_COOKIES),
     )
 
 

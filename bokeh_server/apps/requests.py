@@ -21,7 +21,7 @@ class Filters:
     exclude_headers: frozenset[str] = frozenset()
     include_cookies: frozenset[str] | None = None
     exclude_cookies: frozenset[str] = frozenset()
-    own_cookies: tuple[str, ...] = ()
+    own_cookies: frozenset[str] = frozenset()
 
     def headers(self, headers: Mapping[str, str], cookies: Mapping[str, str]) -> dict[str, str]:
         """Those that applications see; names make no difference between capitals.
@@ -46,7 +46,7 @@ class Filters:
             name: value
             for name, value in cookies.items()
             if name not in self.exclude_cookies
-            and not name.startswith(self.own_cookies)
+            and not name.startswith(tuple(self.own_cookies))
             and (self.include_cookies is None or name in self.include_cookies)
         }
 

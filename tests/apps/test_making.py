@@ -224,7 +224,7 @@ def test_no_application_sees_our_cookies(included: frozenset[str] | None) -> Non
     filters = Filters(
         include_headers=included,
         include_cookies=frozenset({*OURS, "theirs"}),
-        own_cookies=OWN_COOKIES,
+        own_cookies=frozenset(OWN_COOKIES),
     )
     cookies = {**dict.fromkeys(OURS, "secret"), "theirs": "shown", "other": "hidden"}
     raw = {"Cookie": "bokeh-server-login=secret; theirs=shown", "X-A": "a", "X-B": "b"}
