@@ -15,7 +15,8 @@ from support.browser import Api, wait_live, wait_until
 from support.server import RunningServer
 from support.slow_line import SlowLine, slow_line
 
-pytestmark = pytest.mark.browser
+#: a browser that has to share its cores misses gestures, and then nobody has edited anything
+pytestmark = [pytest.mark.browser, pytest.mark.alone]
 
 Visit = Callable[[str], Page]
 
