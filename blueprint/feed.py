@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ import orjson
 
 from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.cards import card_json, section_of
+from bokeh_server.blueprint.followed import Followed
 from bokeh_server.errors import ServerFault
 from bokeh_server.permissions import Actor
 from bokeh_server.protocol import text_frame
@@ -34,35 +34,29 @@ MOST_SHOWN = 5000
 _log = logging.getLogger("bokeh_server")
 
 
-class Feed:
+class Feed(Followed):
     """Tells the open galleries of documents that changed, each at most once a second.
 
     A page says which documents it shows. It hears of those whatever happens to them, of others
     when they are made, shared, published or changed, and of none that it may not see: for it such
-    a document is as one that was deleted. A thread runs while somebody follows.
+    a document is as one that was deleted.
     """
 
     def __init__(self, engine: Engine, store: Store) -> None:
+        super().__init__("bokeh-server feed")
         self._engine = engine
         self._gallery = store.gallery
-        self._changed = threading.Condition()
         #: whether everybody who may is to hear of it, or only who shows it and some others.
         self._dirty: dict[str, bool] = {}
         self._followers: set[FeedHandler] = set()
-        self._thread: threading.Thread | None = None
         self._failing = False
-        self._closed = False
         self._unwatch = engine.watch(self.hear)
 
     def add(self, follower: FeedHandler) -> None:
         """Greet ``follower``, and tell it from now on what changes."""
         with self._changed:
             self._followers.add(follower)
-            if self._thread is None and not self._closed:
-                self._thread = threading.Thread(
-                    target=self._run, name="bokeh-server feed", daemon=True
-                )
-                self._thread.start()
+            self._start()
         follower.tell({"type": "hello"})
 
     def remove(self, follower: FeedHandler) -> None:
@@ -74,10 +68,7 @@ class Feed:
     def close(self) -> None:
         """Stop for good."""
         self._unwatch()
-        with self._changed:
-            self._closed = True
-            self._followers.clear()
-            self._changed.notify_all()
+        super().close()
 
     def hear(self, docid: str, what: str) -> None:
         """Something happened to a document; may be called from any thread, and does not block."""
@@ -97,25 +88,22 @@ class Feed:
     def _is_shown(self, docid: str) -> bool:
         return any(docid in follower.shown for follower in self._followers)
 
-    def _run(self) -> None:
-        try:
-            while followers := self._wait():
-                self._tell_all(followers)
-                with self._changed:
-                    self._changed.wait_for(lambda: not self._followers, INTERVAL)
-        finally:
-            with self._changed:
-                if self._thread is threading.current_thread():
-                    self._thread = None
+    def _is_followed(self) -> bool:
+        return bool(self._followers)
 
-    def _wait(self) -> tuple[FeedHandler, ...]:
-        """Wait for something to tell; gives whom, and nobody when this thread is to end."""
+    def _forget(self) -> None:
+        self._followers.clear()
+
+    def _rest(self) -> None:
+        self._dirty.clear()
+
+    def _turn(self) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._is_due() or not self._followers)
-            if not self._followers:
-                self._thread = None
-                self._dirty.clear()
-            return tuple(self._followers)
+            followers = tuple(self._followers)
+        if followers:
+            self._tell_all(followers)
+            self._pause(INTERVAL)
 
     def _is_due(self) -> bool:
         return bool(self._dirty) or any(each.asked for each in self._followers)

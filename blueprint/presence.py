@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from bokeh_server.blueprint.access import resource_of
+from bokeh_server.blueprint.followed import Followed
 from bokeh_server.errors import ServerFault
-from bokeh_server.permissions import Action, Actor, decide
+from bokeh_server.permissions import Action, Actor, decide, rights_in
 from bokeh_server.protocol import text_frame
 
 if TYPE_CHECKING:
@@ -39,27 +39,23 @@ _log = logging.getLogger("bokeh_server")
 
 def rights_of(identity: Identity, actor: Actor) -> list[str]:
     """What ``actor`` may do to a document: of ``read``, ``write`` and ``own``."""
-    resource = resource_of(identity)
-    return [action.value for action in Action if decide(actor, action, resource)]
+    return rights_in(resource_of(identity), actor)
 
 
-class Presence:
+class Presence(Followed):
     """Tells open pages when something of that changes, each at most once a second.
-
-    A thread runs while somebody follows.
 
     :param link_title: tells the title of the link of an id.
     """
 
     def __init__(self, engine: Engine, link_title: Callable[[str], str]) -> None:
+        super().__init__("bokeh-server presence")
         self._engine = engine
         self._link_title = link_title
-        self._changed = threading.Condition()
         self._dirty: set[str] = set()
         self._followers: dict[str, set[PresenceHandler]] = {}
-        self._thread: threading.Thread | None = None
+        self._due = 0.0
         self._failing = False
-        self._closed = False
         self._unwatch = engine.watch(self._heard)
 
     def look(self, identity: Identity, actor: Actor) -> dict[str, Any]:
@@ -104,11 +100,7 @@ class Presence:
         with self._changed:
             self._followers.setdefault(follower.docid, set()).add(follower)
             self._dirty.add(follower.docid)
-            if self._thread is None and not self._closed:
-                self._thread = threading.Thread(
-                    target=self._run, name="bokeh-server presence", daemon=True
-                )
-                self._thread.start()
+            self._start()
             self._changed.notify_all()
 
     def remove(self, follower: PresenceHandler) -> None:
@@ -123,10 +115,7 @@ class Presence:
     def close(self) -> None:
         """Stop for good."""
         self._unwatch()
-        with self._changed:
-            self._closed = True
-            self._followers.clear()
-            self._changed.notify_all()
+        super().close()
 
     def _heard(self, docid: str, what: str) -> None:
         with self._changed:
@@ -134,29 +123,31 @@ class Presence:
                 self._dirty.add(docid)
                 self._changed.notify_all()
 
-    def _run(self) -> None:
-        due = time.monotonic() + RECHECK
-        while self._wait(due):
-            due = self._tell_all(due)
-            with self._changed:
-                self._changed.wait_for(lambda: not self._followers, INTERVAL)
+    def _is_followed(self) -> bool:
+        return bool(self._followers)
 
-    def _wait(self, due: float) -> bool:
-        """Wait for something to look at; false: nobody follows, and this thread is to end."""
+    def _forget(self) -> None:
+        self._followers.clear()
+
+    def _rest(self) -> None:
+        self._dirty.clear()
+
+    def _turn(self) -> None:
         with self._changed:
             self._changed.wait_for(
-                lambda: self._dirty or not self._followers, max(0.0, due - time.monotonic())
+                lambda: self._dirty or not self._followers, max(0.0, self._due - time.monotonic())
             )
-            if not self._followers:
-                self._thread = None
-                self._dirty.clear()
-            return bool(self._followers)
+        self._tell_all()
+        self._pause(INTERVAL)
 
-    def _tell_all(self, due: float) -> float:
-        """Tell of every document that changed, or when it is due of all; when it is due again."""
+    def _tell_all(self) -> None:
+        """Tell of every document that changed, or when it is due of all."""
         now = time.monotonic()
+        for_all = now >= self._due
+        if for_all:
+            self._due = now + RECHECK
         with self._changed:
-            docids = set(self._followers) if now >= due else self._dirty & self._followers.keys()
+            docids = set(self._followers) if for_all else self._dirty & self._followers.keys()
             self._dirty.clear()
         try:
             for docid in sorted(docids):
@@ -169,7 +160,6 @@ class Presence:
             self._failing = True
         except Exception:
             _log.exception("Open pages could not be told who is watching")
-        return now + RECHECK if now >= due else due
 
     def _tell(self, docid: str) -> None:
         identity = self._engine.identity(docid)

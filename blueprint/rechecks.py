@@ -7,12 +7,12 @@ every few seconds, once for all of whom the same can be said, and with one query
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from bokeh_server.blocking import run_blocking
 from bokeh_server.blueprint.access import resource_of
+from bokeh_server.blueprint.followed import Followed
 from bokeh_server.errors import ServerFault
 from bokeh_server.permissions import Action, Actor, decide
 from bokeh_server.sockets.bokeh_handler import LAPSED
@@ -31,27 +31,21 @@ INTERVAL = 2.0
 _log = logging.getLogger("bokeh_server")
 
 
-class Rechecks:
-    """Connections by who opened them; a thread runs while there are any."""
+class Rechecks(Followed):
+    """Connections by who opened them."""
 
     def __init__(self, engine: Engine, store: Store, interval: float = INTERVAL) -> None:
+        super().__init__("bokeh-server rechecks")
         self._engine = engine
         self._store = store
         self._interval = interval
-        self._changed = threading.Condition()
         self._open: dict[Standing, dict[int, Connection]] = {}
-        self._thread: threading.Thread | None = None
-        self._closed = False
 
     def join(self, standing: Standing, connection: Connection) -> None:
         """Look after a connection until it leaves."""
         with self._changed:
             self._open.setdefault(standing, {})[id(connection)] = connection
-            if self._thread is None and not self._closed:
-                self._thread = threading.Thread(
-                    target=self._run, name="bokeh-server rechecks", daemon=True
-                )
-                self._thread.start()
+            self._start()
 
     def leave(self, standing: Standing, connection: Connection) -> None:
         """Look after it no more."""
@@ -63,30 +57,23 @@ class Rechecks:
             if not self._open:
                 self._changed.notify_all()
 
-    def close(self) -> None:
-        """Stop for good."""
-        with self._changed:
-            self._closed = True
-            self._open.clear()
-            self._changed.notify_all()
+    def _is_followed(self) -> bool:
+        return bool(self._open)
 
-    def _run(self) -> None:
-        while standings := self._wait():
-            try:
-                for lapsed in self._lapsed(standings):
-                    self._end(lapsed)
-            except ServerFault as error:
-                _log.debug("%s", error)  # nobody is sent away because the database is
-            except Exception:
-                _log.exception("Who may look at documents could not be checked")
+    def _forget(self) -> None:
+        self._open.clear()
 
-    def _wait(self) -> list[Standing]:
-        """Wait for the next look; gives whom to look at, and nobody when this thread is to end."""
+    def _turn(self) -> None:
+        self._pause(self._interval)
         with self._changed:
-            self._changed.wait_for(lambda: not self._open, self._interval)
-            if not self._open:
-                self._thread = None
-            return list(self._open)
+            standings = list(self._open)
+        try:
+            for lapsed in self._lapsed(standings):
+                self._end(lapsed)
+        except ServerFault as error:
+            _log.debug("%s", error)  # nobody is sent away because the database is
+        except Exception:
+            _log.exception("Who may look at documents could not be checked")
 
     def _lapsed(self, standings: list[Standing]) -> Iterable[Standing]:
         logins = [each.known for each in standings if each.known is not None]

@@ -56,10 +56,8 @@ def present_standing(docid: str | None) -> Standing:
 
 def follow_actor(standing: Standing) -> Callable[[], Actor]:
     """Who they are, at any time after the request; nobody once their login has ended."""
-    state = current_state()
-    is_known = _always if standing.known is None else state.accounts.is_good
-    is_good = _holds(state.links) if standing.actor.passes else _always
-    return lambda: standing.now(is_known, is_good) or Actor(None)
+    who_now = _follow(standing)
+    return lambda: who_now() or Actor(None)
 
 
 def checker(
@@ -75,19 +73,25 @@ def checker(
         :func:`bokeh_server.blueprint.access.check_right` does, and ``NotAuthenticated`` where the
         login or token has ended.
     """
-    state = current_state()
-    engine = state.engine
-    is_known = _always if standing.known is None else state.accounts.is_good
-    is_good = _holds(state.links) if standing.actor.passes else _always
+    engine = current_state().engine
+    who_now = _follow(standing)
 
     def check() -> Identity:
-        actor = standing.now(is_known, is_good)
+        actor = who_now()
         if actor is None:
             raise NotAuthenticated(f"{action.verb} this document", "the login has ended", "Log in")
         identity = None if standing.docid is None else engine.identity(standing.docid)
         return check_right(identity, actor, action, revision)
 
     return check
+
+
+def _follow(standing: Standing) -> Callable[[], Actor | None]:
+    """What is left of the actor, at any time after this request."""
+    state = current_state()
+    is_known = _always if standing.known is None else state.accounts.is_good
+    is_good = _holds(state.links) if standing.actor.passes else _always
+    return lambda: standing.now(is_known, is_good)
 
 
 def _always(_what: object) -> bool:

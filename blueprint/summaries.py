@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from bokeh_server.permissions import Action, Actor, Resource, decide
+from bokeh_server.permissions import Actor, Resource, rights_in
 
 if TYPE_CHECKING:
     from bokeh_server.documents import Engine
@@ -31,5 +31,5 @@ def summary(
         "changed": record.changed.isoformat(),
         "plots": record.plots,
         "viewers": engine.viewers(record.docid),
-        "rights": [action.value for action in Action if decide(actor, action, resource)],
+        "rights": rights_in(resource, actor),
     }

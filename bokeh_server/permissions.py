@@ -35,6 +35,7 @@ __all__ = [
     "Role",
     "decide",
     "may_look_after",
+    "rights_in",
 ]
 
 #: the name everyone goes by on a server that knows no accounts.
@@ -162,6 +163,11 @@ def decide(
     if not action.within(actor.scope):
         return Decision(False, f"the token may only {actor.scope.verb} documents")
     return Decision(True, reason)
+
+
+def rights_in(resource: Resource, actor: Actor) -> list[str]:
+    """What ``actor`` may do to ``resource``: of ``read``, ``write`` and ``own``."""
+    return [action.value for action in Action if decide(actor, action, resource)]
 
 
 def may_look_after(actor: Actor) -> Decision:

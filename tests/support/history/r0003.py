@@ -10,22 +10,15 @@ from sqlalchemy import Connection
 
 from support.history import r0002
 from support.history.kept import DOCUMENTS, START, Kept
+from support.history.tables import table
 
 __all__ = ["fill"]
 
-_MOMENT = sa.DateTime(timezone=True)
-
-
-def _table(name: str, names: str, times: str) -> sa.TableClause:
-    moments = (sa.column(each, _MOMENT) for each in times.split())
-    return sa.table(name, *(sa.column(each) for each in names.split()), *moments)
-
-
-_user = _table("user", "id name password", "")
-_login = _table("login", "digest user_id agent", "created used expires")
-_token = _table("token", "id digest user_id title scope", "created used expires")
-_invitation = _table("invitation", "digest", "created expires")
-_grant = _table("grant", "docid user_id role", "created")
+_user = table("user", "id name password", "")
+_login = table("login", "digest user_id agent", "created used expires")
+_token = table("token", "id digest user_id title scope", "created used expires")
+_invitation = table("invitation", "digest", "created expires")
+_grant = table("grant", "docid user_id role", "created")
 
 
 def fill(connection: Connection) -> list[Kept]:

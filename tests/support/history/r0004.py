@@ -10,23 +10,16 @@ from sqlalchemy import Connection
 
 from support.history import r0003
 from support.history.kept import DOCUMENTS, START, Kept
+from support.history.tables import table
 
 __all__ = ["fill"]
 
-_MOMENT = sa.DateTime(timezone=True)
-
-
-def _table(name: str, names: str, times: str) -> sa.TableClause:
-    moments = (sa.column(each, _MOMENT) for each in times.split())
-    return sa.table(name, *(sa.column(each) for each in names.split()), *moments)
-
-
-_user = _table("user", "id most_documents most_bytes", "")
-_document = _table("document", "id sites", "")
-_handover = _table("handover", "digest kind code user_id title", "created expires")
-_event = _table("event", "actor via address action docid owner title detail", "at")
-_link = _table("link", "id digest docid kind title role revision creator", "created used expires")
-_thumbnail = _table("thumbnail", "docid seq mimetype body", "made")
+_user = table("user", "id most_documents most_bytes", "")
+_document = table("document", "id sites", "")
+_handover = table("handover", "digest kind code user_id title", "created expires")
+_event = table("event", "actor via address action docid owner title detail", "at")
+_link = table("link", "id digest docid kind title role revision creator", "created used expires")
+_thumbnail = table("thumbnail", "docid seq mimetype body", "made")
 
 
 def fill(connection: Connection) -> list[Kept]:
