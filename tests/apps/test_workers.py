@@ -19,6 +19,7 @@ from typing import Any
 
 import pytest
 import requests
+from flask import Flask
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from bokeh_server import BokehServer
@@ -179,8 +180,7 @@ def test_a_worker_is_told_all_that_the_server_was(folder: Path) -> None:
 
 def test_a_function_cannot_go_to_a_worker() -> None:
     """It is said when it is added, not when somebody opens it."""
-    flask = pytest.importorskip("flask")
-    site = flask.Flask("app")
+    site = Flask("app")
     server = BokehServer(site, app_workers=1)
     with pytest.raises(ConfigurationError, match="workers load files"):
         server.add_application("/app", lambda doc: None)

@@ -15,7 +15,7 @@ from bokeh_server.errors import ConnectionFailed
 from support.server import running_server
 
 
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl here: apt install openssl")
 def test_https(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Stores and subscriptions work over TLS; an unknown certificate is refused."""
     certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
