@@ -73,7 +73,7 @@ def end(client: RawClient, number: int) -> None:
 
 def settled(server: EchoServer, before: dict[str, int]) -> dict[str, int]:
     """The counts, once they no longer fall."""
-    for _ in range(40):
+    for _ in range(150):
         found = server.stats()
         if all(found[name] <= before[name] for name in ("greenlets", "fds")):
             break
