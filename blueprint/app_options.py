@@ -48,6 +48,7 @@ def host_options(
             settings.unused_session_lifetime * _MS, max(0.05, settings.check_unused_sessions * _MS)
         ),
         warm=settings.warm,
+        patience=settings.app_patience,
         logout_url=f"{settings.url_prefix}/bokeh/logout" if settings.multi_user else logout_url,
     )
 
@@ -78,7 +79,6 @@ def make_backend(
         options,
         count=settings.app_workers,
         limits=limits,
-        patience=settings.app_worker_patience,
         publisher=publisher,
     )
 

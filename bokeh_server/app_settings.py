@@ -62,8 +62,8 @@ class AppSettings:
         0,
         "Processes that run applications beside the server's own; 0: it runs them itself",
     )
-    app_worker_patience: float = declare(
-        parsers.seconds, 30.0, "Seconds that a request waits for a worker that is busy"
+    app_patience: float = declare(
+        parsers.seconds, 30.0, "Seconds that a page waits for a session or a worker that is busy"
     )
     warm: int = declare(
         parsers.count, 0, "Sessions of each application that are made before anybody asks for one"

@@ -25,7 +25,7 @@
     │   └── TooMany                 429
     ├── ServerFault                 the server cannot (5xx): try again later
     │   ├── ApplicationFailed       500: an application's own code
-    │   ├── ApplicationUnavailable  503: its worker process is busy, or has ended
+    │   ├── ApplicationUnavailable  503: its session or worker is busy, or has ended
     │   ├── StorageUnavailable      503
     │   └── StorageFull             507
     ├── ConfigurationError          the server cannot start as configured
@@ -246,7 +246,7 @@ class ApplicationFailed(ServerFault):
 
 
 class ApplicationUnavailable(ServerFault):
-    """The process that runs an application is busy, or has ended."""
+    """A session, or the process that runs it, is busy, or has ended."""
 
     status = 503
     code = "application_unavailable"

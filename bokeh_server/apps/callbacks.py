@@ -35,9 +35,14 @@ class Runner:
         self._lock = lock
         self._coroutines = coroutines
 
-    def locked(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call a function, or wait for a coroutine, with the lock."""
-        with self._lock.hold():
+    def locked(
+        self, function: Callable[..., Any], *args: Any, patience: float | None = None
+    ) -> Any:
+        """Call a function, or wait for a coroutine, with the lock.
+
+        :raises ApplicationUnavailable: it could not be had for so many seconds.
+        """
+        with self._lock.hold(patience):
             return call_with(self._document, self._complete, function, args)
 
     def unlocked(self, function: Callable[..., Any], *args: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,9 @@ from bokeh_server.sockets.loop import SocketLoop
 from bokeh_server.sockets.takeover import Transport
 
 __all__ = ["AppHost"]
+
+#: seconds that callbacks may take, all together, when their sessions are to end.
+PATIENCE = 2.0
 
 
 class AppHost:
@@ -71,7 +75,8 @@ class AppHost:
         :raises NotFound: there is no application at this address.
         """
         opened = open_for_page(self.at(path), request, asked, self.options.tokens)
-        page: str = opened.session.with_document_locked(render_page, opened, files)
+        patience = self.options.patience
+        page: str = opened.session.show(render_page, opened, files, patience=patience)
         return page
 
     def script(
@@ -79,7 +84,10 @@ class AppHost:
     ) -> str:
         """The script that shows an application in somebody's page; see :meth:`page`."""
         opened = open_for_page(self.at(path), request, asked, self.options.tokens)
-        script: str = opened.session.with_document_locked(render_script, opened, files, embedding)
+        patience = self.options.patience
+        script: str = opened.session.show(
+            render_script, opened, files, embedding, patience=patience
+        )
         return script
 
     def metadata(self, path: str) -> dict[str, Any]:
@@ -150,7 +158,7 @@ class AppHost:
         old, new = self.at(path), self._run(path, application)
         with self._lock:
             self._running[path] = new
-        old.unload()
+        old.unload(time.monotonic() + PATIENCE)
         new.load()
 
     def close(self) -> None:
@@ -161,8 +169,9 @@ class AppHost:
         if was_stopped:
             return
         if started:
+            deadline = time.monotonic() + PATIENCE
             for application in self._running.values():
-                application.unload()
+                application.unload(deadline)
         self._schedule.stop()
         self._coroutines.stop()
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from bokeh_server.errors import ApplicationUnavailable
+
 __all__ = ["DocumentLock"]
 
 #: what the locks that this context holds were taken with.
@@ -38,17 +40,24 @@ class DocumentLock:
         return self._holder is not None
 
     @contextmanager
-    def hold(self) -> Iterator[None]:
-        """Take it, and give it back at the end."""
+    def hold(self, patience: float | None = None) -> Iterator[None]:
+        """Take it, and give it back at the end.
+
+        :param patience: seconds to wait for it; ``None``: as long as it takes.
+        :raises ApplicationUnavailable: somebody had it all that time.
+        """
         if self.is_mine:
             yield
             return
         holder = object()
-        with self._lock:
-            self._holder = holder
-            token = _held.set((*_held.get(), holder))
-            try:
-                yield
-            finally:
-                _held.reset(token)
-                self._holder = None
+        if not self._lock.acquire(timeout=-1 if patience is None else patience):
+            why = f"a callback has been running in it for {patience:g} seconds"
+            raise ApplicationUnavailable("use this session", why, "Try again when it is done")
+        self._holder = holder
+        token = _held.set((*_held.get(), holder))
+        try:
+            yield
+        finally:
+            _held.reset(token)
+            self._holder = None
+            self._lock.release()

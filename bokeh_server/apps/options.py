@@ -27,6 +27,7 @@ class HostOptions:
     """How applications are served.
 
     :param warm: how many sessions of each application are made ahead.
+    :param patience: seconds that a request waits for a session, or a worker, that is busy.
     :param logout_url: what ``session_context.logout_url`` says.
     """
 
@@ -35,3 +36,4 @@ class HostOptions:
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
     logout_url: str | None = None
     warm: int = 0
+    patience: float = 30.0

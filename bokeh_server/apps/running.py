@@ -34,9 +34,6 @@ __all__ = ["RunningApplication"]
 
 log = logging.getLogger("bokeh_server")
 
-#: seconds that a callback may take when its session is to end.
-PATIENCE = 2.0
-
 #: Scripts run with the process's own ``sys.path``, ``sys.argv`` and working directory.
 _SCRIPTS = threading.RLock()
 
@@ -237,11 +234,14 @@ class RunningApplication:
         self._guarded("on_server_loaded", self.application.on_server_loaded)
         self.warm.fill_later()
 
-    def unload(self) -> None:
-        """End all sessions, and run ``on_server_unloaded``."""
+    def unload(self, deadline: float) -> None:
+        """End all sessions, and run ``on_server_unloaded``.
+
+        :param deadline: until when callbacks that run may finish, of the monotonic clock.
+        """
         self.warm.close()
         for session, context in list(self._sessions.values()):
-            if _ended(session):
+            if _ended(session, deadline):
                 self._discard(session, context)
         self._guarded("on_server_unloaded", self.application.on_server_unloaded)
 
@@ -261,9 +261,8 @@ class RunningApplication:
                 log.exception("%s of the application %s failed", name, self.path)
 
 
-def _ended(session: AppSession) -> bool:
-    """End a session; a callback that runs may finish, if it does soon."""
-    deadline = time.monotonic() + PATIENCE
+def _ended(session: AppSession, deadline: float) -> bool:
+    """End a session; a callback that runs may finish, if it does before the deadline."""
     while not session.finish(-1.0):
         if session.destroyed or time.monotonic() > deadline:
             return False

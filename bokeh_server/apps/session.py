@@ -276,12 +276,25 @@ class AppSession:
 
         :raises SessionGone: the session is over.
         """
+        return self._locked(function, args)
+
+    def show(self, function: Callable[..., Any], *args: Any, patience: float) -> Any:
+        """Call a function that writes a page, as soon as no callback runs.
+
+        :param patience: seconds to wait for that.
+        :raises ApplicationUnavailable: one ran all that time.
+        """
+        return self._locked(function, args, patience)
+
+    def _locked(
+        self, function: Callable[..., Any], args: tuple[Any, ...], patience: float | None = None
+    ) -> Any:
         if not self.begin():
             raise SessionGone(
                 "use this session", "it has ended", "Load the page again to get another"
             )
         try:
-            return self.runner.locked(function, *args)
+            return self.runner.locked(function, *args, patience=patience)
         finally:
             self.end()
 

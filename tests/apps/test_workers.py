@@ -266,7 +266,7 @@ def slider_change(doc: dict[str, Any]) -> dict[str, Any]:
 
 def test_who_waits_for_a_busy_worker_waits_so_long_alone(folder: Path) -> None:
     """Then it is answered 503 with the reason, page and socket; later it is served."""
-    options = ("--app-workers", "1", "--app-worker-patience", "0.5")
+    options = ("--app-workers", "1", "--app-patience", "0.5")
     with running_server(str(folder), *options) as server:
         url = f"{server.url}/app"
         token = wait_for_page(url)

@@ -38,7 +38,6 @@ class WorkerBackend:
     :param applications: by their addresses; all of files.
     :param count: how many workers.
     :param limits: of their WebSockets.
-    :param patience: seconds that a request waits for a worker that computes.
     :param publisher: stores what applications publish, in this process.
     :raises ConfigurationError: an application is no file, or this system cannot do it.
     """
@@ -50,7 +49,6 @@ class WorkerBackend:
         *,
         count: int,
         limits: Limits | None = None,
-        patience: float = 30.0,
         publisher: Publisher | None = None,
     ) -> None:
         if not hasattr(socket, "send_fds"):
@@ -61,7 +59,6 @@ class WorkerBackend:
             raise ConfigurationError(attempted, why, "Leave app_workers out")
         self.options = options
         self._applications = dict(applications)
-        self._patience = patience
         self._publisher = publisher
         self._orders = Orders.of(applications, options, limits or Limits())
         self._count = count
@@ -166,7 +163,7 @@ class WorkerBackend:
         :raises ApplicationUnavailable: it did not begin in time.
         """
         line = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        line.settimeout(self._patience)
+        line.settimeout(self.options.patience)
         try:
             line.connect(self.pool.address_of(session_id))
             line.sendall(pack(question))

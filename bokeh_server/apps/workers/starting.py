@@ -54,6 +54,7 @@ class Orders:
             "lifetimes": dataclasses.asdict(options.lifetimes),
             "logout_url": options.logout_url,
             "warm": options.warm,
+            "patience": options.patience,
             "limits": dataclasses.asdict(self.limits),
             "log_level": logging.getLogger("bokeh_server").getEffectiveLevel(),
             "sys_path": sys.path,
@@ -72,6 +73,7 @@ class Orders:
             lifetimes=Lifetimes(**content["lifetimes"]),
             logout_url=content["logout_url"],
             warm=content["warm"],
+            patience=content["patience"],
         )
         return cls(content["applications"], options, Limits(**content["limits"]))
 
