@@ -28,6 +28,7 @@ def missing_packages() -> list[str]:
     """The Debian packages that are not here."""
     have = {
         "chromium": chromium_path(),
+        "nodejs": shutil.which("node"),
         "postgresql": postgresql_path(),
         "strace": shutil.which("strace"),
     }
