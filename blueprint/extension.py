@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from flask import Blueprint, Flask
 
 from bokeh_server.blueprint import routes
+from bokeh_server.blueprint.parts import MAKERS
 from bokeh_server.blueprint.state import EXTENSION, State
 from bokeh_server.blueprint.usercontent import check_content_host, refuse_elsewhere
 from bokeh_server.config import Settings
@@ -17,7 +18,7 @@ from bokeh_server.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from bokeh_server.apps import Loadable
-    from bokeh_server.blueprint.auth_provider import AuthHooks
+    from bokeh_server.blueprint.people.auth_provider import AuthHooks
 
 __all__ = ["BokehServer"]
 
@@ -78,7 +79,7 @@ class BokehServer:
         app.before_request(refuse_elsewhere)
         _check_people(settings, self._find_user)
         check_content_host(settings)
-        state = State(settings, self._find_user)
+        state = State(settings, MAKERS, self._find_user)
         state.auth_hooks = _auth_hooks(settings, self._auth_provider)
         state.cookie_secret = self._cookie_secret
         if state.auth_hooks is not None:
@@ -151,7 +152,7 @@ class BokehServer:
 
 
 def _add_routes(app: Flask, state: State, path: str) -> None:
-    from bokeh_server.blueprint.app_routes import make_app_blueprint, make_assets_blueprint
+    from bokeh_server.blueprint.applications.routes import make_app_blueprint, make_assets_blueprint
 
     def surround(blueprint: Blueprint) -> None:
         routes.surround(app, blueprint)
@@ -178,7 +179,7 @@ def _auth_hooks(settings: Settings, provider: object) -> AuthHooks | None:
         why = "with multi_user people log in with us"
         remedy = "Leave one of the two out; current_user= says who people are in a Flask app"
         raise ConfigurationError("use an auth module", why, remedy)
-    from bokeh_server.blueprint.auth_provider import hooks_of_module, hooks_of_provider
+    from bokeh_server.blueprint.people.auth_provider import hooks_of_module, hooks_of_provider
 
     if provider is not None:
         return hooks_of_provider(provider)
@@ -187,7 +188,7 @@ def _auth_hooks(settings: Settings, provider: object) -> AuthHooks | None:
 
 
 def _add_login(app: Flask, state: State, hooks: AuthHooks) -> None:
-    from bokeh_server.blueprint.auth import make_auth_blueprint
+    from bokeh_server.blueprint.people.auth import make_auth_blueprint
 
     blueprint = make_auth_blueprint(f"{routes.NAME}_auth", hooks)
     routes.surround(app, blueprint)

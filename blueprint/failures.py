@@ -9,8 +9,8 @@ from flask import Response, jsonify, request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
-from bokeh_server.blueprint.callers import has_login_page
-from bokeh_server.blueprint.pages import render
+from bokeh_server.blueprint.people.callers import has_login_page
+from bokeh_server.blueprint.rendering import render
 from bokeh_server.blueprint.static_files import links
 from bokeh_server.blueprint.wishes import wants_page
 from bokeh_server.errors import BokehServerError, CallerError, NotAuthenticated, TooMany

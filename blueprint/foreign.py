@@ -25,6 +25,7 @@ __all__ = [
     "check_request",
     "demand_own_name",
     "machine_names",
+    "may_frame",
     "own_names",
     "refuse_foreign",
     "refuse_unsigned",
@@ -54,6 +55,12 @@ def own_names() -> Names:
     return Names(
         (*settings.allow_websocket_origin, *settings.trusted_host), (*machine_names(), *checked)
     )
+
+
+def may_frame() -> str:
+    """Who may show our pages in theirs: those who may connect, as a policy says it."""
+    allowed = current_state().settings.allow_websocket_origin
+    return " ".join(["'self'", *(host for host in allowed if ";" not in host)])
 
 
 def machine_names(name: str | None = None) -> tuple[str, ...]:

@@ -10,11 +10,11 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, jsonify, request
 
 from bokeh_server.blocking import run_blocking
-from bokeh_server.blueprint.access import current_actor, demand_user
 from bokeh_server.blueprint.bodies import choice_argument, integer_argument
-from bokeh_server.blueprint.cards import card_json
+from bokeh_server.blueprint.documents.cards import card_json
 from bokeh_server.blueprint.foreign import demand_own_name
-from bokeh_server.blueprint.pages import json_in_html, render
+from bokeh_server.blueprint.people.access import current_actor, demand_user
+from bokeh_server.blueprint.rendering import json_in_html, render
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
 from bokeh_server.storage import Card, Listed, Section, Sort, Wish
@@ -110,16 +110,16 @@ def _home() -> AnyResponse:
     """The applications, or the one at this address, or the documents."""
     state = current_state()
     if "/" in state.added or (state.takes_pushes and _names_session()):
-        from bokeh_server.blueprint.app_pages import show_page
+        from bokeh_server.blueprint.applications.pages import show_page
 
         return show_page("/")
     if not state.added:
         return _page()
-    from bokeh_server.blueprint.app_index import applications_page
+    from bokeh_server.blueprint.applications.index import applications_page
 
     name = current_actor().name
     has_documents = name is not None and _has_documents(name)
-    return applications_page(render, has_documents) or _page()
+    return applications_page(has_documents) or _page()
 
 
 def _names_session() -> bool:

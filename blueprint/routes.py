@@ -12,30 +12,30 @@ from werkzeug.exceptions import (
 from werkzeug.routing import MapAdapter, PathConverter, RequestRedirect
 from werkzeug.wrappers import Response as AnyResponse
 
-from bokeh_server.blueprint import (
-    api_accounts,
-    api_admin,
+from bokeh_server.blueprint import failures, gallery, health, static_files
+from bokeh_server.blueprint.documents import (
     api_changes,
     api_documents,
-    api_events,
-    api_links,
     api_models,
-    api_sharing,
-    api_users,
     download,
     embed,
-    failures,
-    form_pages,
-    gallery,
-    handover_pages,
-    link_pages,
     live_sockets,
     pages,
-    static_files,
     thumbnails,
+    userinfo,
 )
-from bokeh_server.blueprint.auth import demand_login
 from bokeh_server.blueprint.foreign import refuse_foreign
+from bokeh_server.blueprint.people import (
+    api_accounts,
+    api_admin,
+    api_events,
+    api_links,
+    api_sharing,
+    form_pages,
+    handover_pages,
+    link_pages,
+)
+from bokeh_server.blueprint.people.auth import demand_login
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import BokehServerError
 
@@ -58,8 +58,9 @@ _TAKE_CONTENT = frozenset(
 _METHODS = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"]
 #: what no other route takes; without these rules the app's own error pages, not JSON, would answer.
 _NOTHING = {"/bokeh/": "nothing_there", f"/bokeh/<{NAME}_rest:rest>": "nothing_under"}
-_ROOMS = (
-    api_users,
+_MODULES = (
+    health,
+    userinfo,
     api_accounts,
     api_sharing,
     api_admin,
@@ -85,8 +86,8 @@ def make_blueprint(app: Flask) -> Blueprint:
     """Make the blueprint for one app."""
     app.url_map.converters[f"{NAME}_rest"] = _Rest
     blueprint = Blueprint(NAME, "bokeh_server.blueprint", template_folder="templates")
-    for room in _ROOMS:
-        room.add_routes(blueprint)
+    for module in _MODULES:
+        module.add_routes(blueprint)
     for path, endpoint in _NOTHING.items():
         blueprint.add_url_rule(path, endpoint, _nothing_here, methods=_METHODS)
     surround(app, blueprint)

@@ -5,33 +5,31 @@ from __future__ import annotations
 import os
 import threading
 import weakref
-from collections.abc import Callable, Sequence
-from datetime import timedelta
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from flask import current_app
 
-from bokeh_server.blocking import run_blocking
-from bokeh_server.blueprint.schema import BokehSchema
-from bokeh_server.blueprint.telling import Teller
 from bokeh_server.errors import ServerFault
-from bokeh_server.secret_keys import Keys, load_keys
 
 if TYPE_CHECKING:
     from bokeh.application.application import Application
 
-    from bokeh_server.accounts import Accounts, Handovers, Links, Registration
+    from bokeh_server.accounts import Accounts, Handovers, Links
     from bokeh_server.apps import Backend
     from bokeh_server.blueprint.assets import Assets
-    from bokeh_server.blueprint.auth import Auth
-    from bokeh_server.blueprint.auth_provider import AuthHooks
-    from bokeh_server.blueprint.feed import Feed
-    from bokeh_server.blueprint.presence import Presence
-    from bokeh_server.blueprint.rechecks import Rechecks
+    from bokeh_server.blueprint.documents.feed import Feed
+    from bokeh_server.blueprint.documents.presence import Presence
+    from bokeh_server.blueprint.people.auth import Auth
+    from bokeh_server.blueprint.people.auth_provider import AuthHooks
+    from bokeh_server.blueprint.people.rechecks import Rechecks
+    from bokeh_server.blueprint.schema import BokehSchema
+    from bokeh_server.blueprint.telling import Teller
     from bokeh_server.config import Settings
     from bokeh_server.documents import Engine, Quotas
     from bokeh_server.documents.noting import Noter
-    from bokeh_server.sockets import Limits, SocketLoop
+    from bokeh_server.secret_keys import Keys
+    from bokeh_server.sockets import SocketLoop
     from bokeh_server.sockets.tickets import Spent
     from bokeh_server.storage import Store
 
@@ -41,6 +39,8 @@ __all__ = ["EXTENSION", "State", "current_state"]
 EXTENSION = "bokeh_server"
 
 T = TypeVar("T")
+#: makes each part, by its name.
+Makers = Mapping[str, Callable[["State"], Any]]
 
 #: parts in the order in which they are closed: who sends before who stores.
 _CLOSING_ORDER = (
@@ -56,9 +56,21 @@ _CLOSING_ORDER = (
 )
 
 
-class State:
-    """Settings, and what is made from them when it is first needed.
+class _Part(Generic[T]):
+    """An attribute of the state that is made when it is first asked for."""
 
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, state: State, owner: type) -> T:
+        part: T = state.part(self._name)
+        return part
+
+
+class State:
+    """Settings, and the parts that are made from them when they are first needed.
+
+    :param makers: make a part, by its name.
     :ivar find_user: tells the name of who sent a request, where the app has its own logins.
     :ivar added: Bokeh's applications by their addresses.
     :ivar audiences: the names of those who may use one; ``None``: whoever may use this server.
@@ -73,10 +85,49 @@ class State:
     threads, sockets and database connections do not survive a fork.
     """
 
+    #: what signs, and formerly signed, tickets
+    keys: _Part[Keys] = _Part()
+    #: the database
+    store: _Part[Store] = _Part()
+    #: the stored documents
+    engine: _Part[Engine] = _Part()
+    #: how much everybody may store
+    quotas: _Part[Quotas] = _Part()
+    #: what is noted once in a while
+    noter: _Part[Noter] = _Part()
+    #: who people are, where there are accounts
+    accounts: _Part[Accounts] = _Part()
+    #: share links and document keys
+    links: _Part[Links] = _Part()
+    #: logins on their way between scripts and browsers
+    handovers: _Part[Handovers] = _Part()
+    #: what models may have
+    schema: _Part[BokehSchema] = _Part()
+    #: the WebSockets of this process
+    sockets: _Part[SocketLoop] = _Part()
+    #: the live feed of the index page
+    feed: _Part[Feed] = _Part()
+    #: the tickets that were used
+    spent: _Part[Spent] = _Part()
+    #: what closes the sockets of those who may look no more
+    rechecks: _Part[Rechecks] = _Part()
+    #: the applications
+    applications: _Part[Backend] = _Part()
+    #: what the bars of open pages follow
+    presence: _Part[Presence] = _Part()
+    #: scripts and styles as they are delivered
+    assets: _Part[Assets] = _Part()
+    #: what logs say in plain words
+    teller: _Part[Teller] = _Part()
+
     def __init__(
-        self, settings: Settings, find_user: Callable[[], str | None] | None = None
+        self,
+        settings: Settings,
+        makers: Makers,
+        find_user: Callable[[], str | None] | None = None,
     ) -> None:
         self.settings = settings
+        self._makers = makers
         self.find_user = find_user
         self.added: dict[str, Application] = {}
         self.audiences: dict[str, frozenset[str] | None] = {}
@@ -92,259 +143,32 @@ class State:
     @property
     def secret(self) -> bytes:
         """The key that signs tickets."""
-        return self._keys.current
+        return self.keys.current
 
     @property
     def former_secrets(self) -> Sequence[bytes]:
         """What signed tickets formerly, and is good still."""
-        return self._keys.former
-
-    @property
-    def _keys(self) -> Keys:
-        settings = self.settings
-        return self._part(
-            "keys",
-            lambda: load_keys(settings.data_dir, settings.secret_key, settings.former_secret_keys),
-        )
-
-    @property
-    def store(self) -> Store:
-        """The database."""
-        return self._part("store", self._open_store)
-
-    @property
-    def engine(self) -> Engine:
-        """The stored documents."""
-        return self._part("engine", self._start_engine)
-
-    @property
-    def quotas(self) -> Quotas:
-        """How much everybody may store."""
-        return self._part("quotas", self._make_quotas)
-
-    @property
-    def noter(self) -> Noter:
-        """What is noted once in a while."""
-        return self._part("noter", self._make_noter)
-
-    @property
-    def accounts(self) -> Accounts:
-        """Who people are, where there are accounts."""
-        return self._part("accounts", self._open_accounts)
-
-    @property
-    def links(self) -> Links:
-        """Share links and document keys."""
-        return self._part("links", self._open_links)
-
-    @property
-    def handovers(self) -> Handovers:
-        """Logins on their way between scripts and browsers."""
-        return self._part("handovers", self._open_handovers)
-
-    @property
-    def schema(self) -> BokehSchema:
-        """What models may have."""
-        return self._part("schema", BokehSchema)
-
-    @property
-    def sockets(self) -> SocketLoop:
-        """The WebSockets of this process."""
-        return self._part("sockets", self._start_sockets)
-
-    @property
-    def feed(self) -> Feed:
-        """The live feed of the index page."""
-        return self._part("feed", self._start_feed)
-
-    @property
-    def spent(self) -> Spent:
-        """The tickets that were used."""
-        return self._part("spent", self._remember_tickets)
-
-    @property
-    def rechecks(self) -> Rechecks:
-        """What closes the sockets of those who may look no more."""
-        return self._part("rechecks", self._start_rechecks)
+        return self.keys.former
 
     @property
     def auth(self) -> Auth | None:
         """The login of an auth module, where there is one."""
-        return None if self.auth_hooks is None else self._part("auth", self._make_auth)
+        return None if self.auth_hooks is None else self.part("auth")
 
-    @property
-    def applications(self) -> Backend:
-        """The applications."""
-        return self._part("applications", self._make_applications)
-
-    @property
-    def presence(self) -> Presence:
-        """What the bars of open pages follow."""
-        return self._part("presence", self._start_presence)
-
-    @property
-    def assets(self) -> Assets:
-        """Scripts and styles as they are delivered."""
-        return self._part("assets", self._find_assets)
-
-    @property
-    def teller(self) -> Teller:
-        """What logs say in plain words."""
-        return self._part("teller", Teller)
-
-    def _part(self, name: str, make: Callable[[], T]) -> T:
+    def part(self, name: str) -> Any:
+        """One of the parts; it is made when there is none yet."""
         part = self._parts.get(name)
-        return self._make(name, make) if part is None else part
+        return self._make(name) if part is None else part
 
-    def _make(self, name: str, make: Callable[[], T]) -> T:
+    def _make(self, name: str) -> Any:
         with self._lock:
             if self._closed:
                 raise ServerFault(
                     "serve documents", "this server was closed", "Make a new BokehServer"
                 )
             if name not in self._parts:
-                self._parts[name] = make()
-            part: T = self._parts[name]
-            return part
-
-    def _open_store(self) -> Store:
-        from bokeh_server.storage import Store
-
-        return Store.open(self.settings.database)
-
-    def _start_engine(self) -> Engine:
-        from bokeh_server.documents import Engine, Limits
-
-        limits = Limits(
-            patch_bytes=self.settings.max_body_size,
-            keep_changes=self.settings.keep_changes,
-            keep_time=timedelta(days=self.settings.keep_days),
-            keep_events=timedelta(days=self.settings.keep_events_days),
-        )
-        sharing = self.settings.multi_user
-        if not sharing:
-            return Engine(self.store, limits=limits, schema=self.schema)
-        return Engine(
-            self.store,
-            limits=limits,
-            schema=self.schema,
-            sharing=True,
-            quotas=self.quotas,
-            authored=self.noter.changed,
-        )
-
-    def _make_quotas(self) -> Quotas:
-        from bokeh_server.documents import Quotas
-
-        settings, usage = self.settings, self.store.usage
-        return Quotas(
-            lambda name: run_blocking(usage.of, name), settings.user_documents, settings.user_bytes
-        )
-
-    def _make_noter(self) -> Noter:
-        from bokeh_server.documents.noting import Noter
-
-        return Noter(self.store.events, self.store.documents)
-
-    def _open_accounts(self) -> Accounts:
-        from bokeh_server.accounts import Accounts, Policy
-
-        settings = self.settings
-        registration = cast("Registration", settings.registration)
-        return Accounts(
-            self.store, Policy(registration, login_time=timedelta(days=settings.login_days))
-        )
-
-    def _open_handovers(self) -> Handovers:
-        from bokeh_server.accounts import Handovers
-
-        return Handovers(self.store, self.accounts)
-
-    def _open_links(self) -> Links:
-        from bokeh_server.accounts import Links
-
-        return Links(self.store)
-
-    def _start_sockets(self) -> SocketLoop:
-        from bokeh_server.sockets import SocketLoop
-
-        return SocketLoop(self._socket_limits())
-
-    def _socket_limits(self) -> Limits:
-        from bokeh_server.sockets import Limits
-
-        largest = self.settings.max_body_size
-        return Limits(
-            max_message=largest,
-            max_protocol_message=largest,
-            ping_interval=self.settings.ping_interval,
-        )
-
-    def _start_feed(self) -> Feed:
-        from bokeh_server.blueprint.feed import Feed
-
-        return Feed(self.engine, self.store)
-
-    def _remember_tickets(self) -> Spent:
-        from bokeh_server.sockets.tickets import Spent
-
-        return Spent()
-
-    def _start_rechecks(self) -> Rechecks:
-        from bokeh_server.blueprint.rechecks import Rechecks
-
-        return Rechecks(self.engine, self.store)
-
-    def _make_applications(self) -> Backend:
-        from bokeh.application.application import Application
-
-        from bokeh_server.blueprint.app_options import make_backend
-        from bokeh_server.blueprint.app_publishing import EnginePublisher
-
-        pushes = {"/": Application()} if self.takes_pushes else {}
-        hooks, prefix = self.auth_hooks, self.settings.url_prefix
-        return make_backend(
-            self.settings,
-            self._session_key(),
-            {**pushes, **self.added},
-            self._socket_limits(),
-            prefix + hooks.logout_url if hooks is not None and hooks.logout_url else None,
-            former=self._former_session_keys(),
-            publisher=EnginePublisher(self),
-        )
-
-    def _make_auth(self) -> Auth:
-        from bokeh_server.blueprint.auth import make_auth
-
-        assert self.auth_hooks is not None, "there is one"
-        return make_auth(self.auth_hooks, self.settings, self.secret, self.cookie_secret)
-
-    def _given_key(self) -> bytes:
-        return self.session_key or os.environ.get("BOKEH_SECRET_KEY", "").encode()
-
-    def _former_session_keys(self) -> Sequence[bytes]:
-        is_ours = not self._given_key() and self.settings.session_ids.endswith("signed")
-        return self.former_secrets if is_ours else ()
-
-    def _session_key(self) -> bytes:
-        given = self._given_key()
-        if given or not self.settings.session_ids.endswith("signed"):
-            return given
-        return self.secret
-
-    def _link_title(self, link_id: str) -> str:
-        link = self.links.get(link_id)
-        return link.title if link else ""
-
-    def _start_presence(self) -> Presence:
-        from bokeh_server.blueprint.presence import Presence
-
-        return Presence(self.engine, self._link_title)
-
-    def _find_assets(self) -> Assets:
-        from bokeh_server.blueprint.assets import Assets
-
-        return Assets(self.settings.data_dir / "cache")
+                self._parts[name] = self._makers[name](self)
+            return self._parts[name]
 
     def close(self) -> None:
         """Close sockets with 1012, commit what waits and close the database; safe to repeat."""

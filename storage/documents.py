@@ -22,6 +22,7 @@ from bokeh_server.storage.types import utc_now
 from bokeh_server.storage.users import unknown_user
 
 __all__ = [
+    "MOST_SEQ",
     "TITLE_LENGTH",
     "DocumentStore",
     "check_title",
@@ -33,6 +34,8 @@ __all__ = [
 ]
 
 TITLE_LENGTH = 255
+#: the greatest number that a change can have.
+MOST_SEQ = 2**63 - 1
 _DOCID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", re.ASCII)
 _BYTES = 18
 #: control characters, surrogates, separators of lines and of paragraphs.

@@ -15,7 +15,7 @@ from bokeh_server.storage.types import utc_now
 
 __all__ = ["ACTIONS", "EventRecord", "EventStore", "NewEvent", "add_event", "disown"]
 
-#: every action there is, and what it says of whom; the words of pages are in blueprint/events.py.
+#: every action there is, and what it says of whom; pages have words of their own.
 ACTIONS = (
     # of documents
     "create",

@@ -27,6 +27,23 @@ BASE = {
     "bokeh_server.tags",
 }
 
+#: modules of the blueprint that its rooms build on.
+FLOOR = {
+    f"bokeh_server.blueprint.{name}"
+    for name in (
+        "assets",
+        "bodies",
+        "followed",
+        "foreign",
+        "rendering",
+        "sock",
+        "state",
+        "static_files",
+        "usercontent",
+        "wishes",
+    )
+}
+
 #: room -> what its modules may import besides themselves and the standard library.
 #: A name allows the module and everything in it.
 ALLOWED: dict[str, set[str]] = {
@@ -109,6 +126,49 @@ ALLOWED: dict[str, set[str]] = {
         "itsdangerous",
         "orjson",
         "tornado",
+    },
+    "bokeh_server.blueprint.people": BASE
+    | FLOOR
+    | {
+        "bokeh_server.accounts",
+        "bokeh_server.apps",
+        "bokeh_server.config",
+        "bokeh_server.documents",
+        "bokeh_server.permissions",
+        "bokeh_server.sockets",
+        "bokeh_server.storage",
+        "flask",
+        "tornado",
+        "werkzeug",
+    },
+    "bokeh_server.blueprint.documents": BASE
+    | FLOOR
+    | {
+        "bokeh_server.blueprint.people",
+        "bokeh_server.channels",
+        "bokeh_server.documents",
+        "bokeh_server.permissions",
+        "bokeh_server.protocol",
+        "bokeh_server.sockets",
+        "bokeh_server.storage",
+        "PIL",
+        "flask",
+        "orjson",
+        "werkzeug",
+    },
+    "bokeh_server.blueprint.applications": BASE
+    | FLOOR
+    | {
+        "bokeh_server.apps",
+        "bokeh_server.blueprint.people",
+        "bokeh_server.config",
+        "bokeh_server.permissions",
+        "bokeh_server.sockets",
+        "bokeh_server.storage",
+        "bokeh",
+        "flask",
+        "jinja2",
+        "werkzeug",
     },
     "bokeh_server.client": BASE
     | {

@@ -12,7 +12,7 @@ from bokeh_server.config import Settings
 from bokeh_server.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from bokeh_server.blueprint.app_developing import Reloader
+    from bokeh_server.blueprint.applications.developing import Reloader
     from bokeh_server.blueprint.state import State
 
 __all__ = ["add_favicon", "watched"]
@@ -48,7 +48,7 @@ def watched(app: Flask, sources: Mapping[str, Path] | None, argv: Sequence[str])
     :raises ConfigurationError: there is none, or they are in other processes.
     """
     from bokeh_server.apps import AppHost, application_of
-    from bokeh_server.blueprint.app_developing import Reloader, add_dev_route
+    from bokeh_server.blueprint.applications.developing import Reloader, add_dev_route
 
     state: State = app.extensions["bokeh_server"]
     attempted = "watch the files of applications"

@@ -12,7 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from bokeh_server import BokehServer
-from bokeh_server.blueprint.auth_provider import hooks_of_module
+from bokeh_server.blueprint.people.auth_provider import hooks_of_module
 from bokeh_server.errors import ConfigurationError
 from support.rawsocket import RawClient
 from support.server import RunningServer, running_server

@@ -156,6 +156,14 @@ def test_cookies_are_only_for_pages_that_were_named(site: Make) -> None:
     assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
+def test_who_may_frame_a_page(site: Callable[..., Site]) -> None:
+    """Sites that may connect, and no others, whatever the address says."""
+    client = site(allow_websocket_origin="other.example").client
+    for query in ("", "?public=true", "?embedded=true&public=true"):
+        policy = client.get(f"/app{query}").headers["Content-Security-Policy"]
+        assert policy == "frame-ancestors 'self' other.example"
+
+
 def test_an_embedding_without_an_element(site: Make) -> None:
     """It is a bad request, before anything is made."""
     made = site()

@@ -24,8 +24,8 @@ from bokeh_server.apps import (
     applications_of,
     normal_path,
 )
-from bokeh_server.blueprint import callers, link_cookies
-from bokeh_server.blueprint.app_options import OWN_COOKIES
+from bokeh_server.blueprint.applications.options import OWN_COOKIES
+from bokeh_server.blueprint.people import callers, link_cookies
 from bokeh_server.errors import ApplicationFailed, ConfigurationError, Forbidden
 from support.documents import run_together
 

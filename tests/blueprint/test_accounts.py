@@ -11,7 +11,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from bokeh_server.blueprint import BokehServer
-from bokeh_server.blueprint.form_pages import local_address
+from bokeh_server.blueprint.people.form_pages import local_address
 from bokeh_server.errors import ConfigurationError
 
 ADA = {"username": "ada", "password": "correct horse"}

@@ -176,7 +176,7 @@ def test_a_large_log_comes_in_pieces(
     plot = plot_of(client, docid)["id"]
     for text in ("a" * 600, "b" * 600, "c", "d"):
         events(client, docid, changed(plot, "tags", [text]))
-    monkeypatch.setattr("bokeh_server.blueprint.api_changes._MOST_BYTES", 1000)
+    monkeypatch.setattr("bokeh_server.blueprint.documents.api_changes._MOST_BYTES", 1000)
     seqs, after, more = [], 0, True
     while more:
         answer = client.get(f"/bokeh/doc/{docid}/changes?after={after}").get_json()

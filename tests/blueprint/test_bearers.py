@@ -15,8 +15,9 @@ from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 from werkzeug.serving import make_server
 
-from bokeh_server.blueprint import BokehServer, standing, tickets
-from bokeh_server.blueprint.callers import Caller
+from bokeh_server.blueprint import BokehServer
+from bokeh_server.blueprint.people import standing, tickets
+from bokeh_server.blueprint.people.callers import Caller
 from bokeh_server.permissions import Actor
 from bokeh_server.sockets import Kind, Right, mint_ticket, read_ticket
 from support.bokeh_socket import BokehSocket

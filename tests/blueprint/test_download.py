@@ -13,7 +13,7 @@ from bokeh.models import ColumnDataSource, Slider
 from bokeh.plotting import figure
 from flask.testing import FlaskClient
 
-from bokeh_server.blueprint.download import file_name
+from bokeh_server.blueprint.documents.download import file_name
 
 RNG = np.random.default_rng(7)
 

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 import pytest
 
-from bokeh_server.blueprint.feed import INTERVAL, MOST_OTHERS, Feed, FeedHandler
+from bokeh_server.blueprint.documents.feed import INTERVAL, MOST_OTHERS, Feed, FeedHandler
 from bokeh_server.documents import Engine
 from bokeh_server.errors import StorageUnavailable
 from bokeh_server.permissions import Actor

@@ -14,8 +14,8 @@ from flask.testing import FlaskClient
 from websockets.sync.client import connect
 from werkzeug.serving import make_server
 
-from bokeh_server.blueprint import access, standing
-from bokeh_server.blueprint.callers import Caller
+from bokeh_server.blueprint.people import access, standing
+from bokeh_server.blueprint.people.callers import Caller
 from bokeh_server.permissions import Actor
 from bokeh_server.protocol.packing import pack
 from support.bokeh_socket import BokehSocket

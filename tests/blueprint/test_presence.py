@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bokeh_server.blueprint.presence import OVER, Presence, PresenceHandler
+from bokeh_server.blueprint.documents.presence import OVER, Presence, PresenceHandler
 from bokeh_server.documents import Identity
 from bokeh_server.permissions import Actor
 from support.browser import wait_until

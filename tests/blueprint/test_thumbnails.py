@@ -11,8 +11,8 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
-from bokeh_server.blueprint import thumbnails
-from bokeh_server.blueprint.pictures import MOST_KEPT, MOST_SENT
+from bokeh_server.blueprint.documents import thumbnails
+from bokeh_server.blueprint.documents.pictures import MOST_KEPT, MOST_SENT
 from support.documents import picture
 
 

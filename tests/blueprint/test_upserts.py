@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bokeh_server.blueprint.upserts import attribute_events, upsert_events
+from bokeh_server.blueprint.documents.upserts import attribute_events, upsert_events
 from bokeh_server.errors import BadRequest
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bokeh_server.blueprint.wording import WORDS, browser_name
+from bokeh_server.blueprint.people.wording import WORDS, browser_name
 from bokeh_server.storage.events import ACTIONS
 
 AGENTS = {

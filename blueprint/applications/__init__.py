@@ -1,0 +1,1 @@
+"""Flask: applications over HTTP and WebSockets."""

@@ -1,0 +1,1 @@
+"""Flask: the pages, JSON and WebSockets of stored documents."""

@@ -1,0 +1,1 @@
+"""Flask: who people are, what they may, and what they share."""
