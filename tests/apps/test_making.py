@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from apps.conftest import wait_for
 from bokeh.document import Document
 from bokeh.models import Div
 
@@ -18,6 +19,7 @@ from bokeh_server.apps import (
     Asked,
     Filters,
     HostOptions,
+    Lifetimes,
     PageFiles,
     Tokens,
     application_of,
@@ -241,3 +243,28 @@ def test_all_cookies_that_we_set_are_ours() -> None:
     for name in (callers._NAME, link_cookies._NAME):
         assert name.startswith(OWN_COOKIES)
         assert f"__Host-{name}".startswith(OWN_COOKIES)
+
+
+@pytest.mark.parametrize("how", ["nobody is there", "the server stops"])
+def test_hooks_have_the_whole_script_still(tmp_path: Path, how: str) -> None:
+    """What runs at a session's end uses names and imports of its module, which is emptied after."""
+    said = tmp_path / "said"
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from pathlib import Path\n"
+        "from bokeh.io import curdoc\n"
+        "from bokeh.models import Div\n"
+        "div = Div(text='whole')\n"
+        "curdoc().add_root(div)\n"
+        f"def ended(context):\n    Path({str(said)!r}).write_text(div.text)\n"
+        "curdoc().on_session_destroyed(ended)\n"
+    )
+    options = HostOptions(lifetimes=Lifetimes(unused=0.1, check=0.05))
+    host = AppHost({"/": application_of(str(script))}, options)
+    session = host.at("/").open("one", AppRequest(), {})
+    (module,) = session.document.modules._modules
+    if how == "the server stops":
+        host.close()
+    wait_for(lambda: said.exists() and not vars(module))
+    assert said.read_text() == "whole"
+    host.close()
