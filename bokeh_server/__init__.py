@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from bokeh_server.apps import publish
     from bokeh_server.blueprint import BokehServer
     from bokeh_server.client import Session
-    from bokeh_server.serving import Server
+    from bokeh_server.serving import Server, output_notebook
 
-__all__ = ["BokehServer", "Server", "Session", "__version__", "publish"]
+__all__ = ["BokehServer", "Server", "Session", "__version__", "output_notebook", "publish"]
 
 __version__ = "0.1.0"
 
@@ -23,6 +23,7 @@ _HOMES = {
     "BokehServer": "bokeh_server.blueprint",
     "Server": "bokeh_server.serving",
     "Session": "bokeh_server.client",
+    "output_notebook": "bokeh_server.serving",
     "publish": "bokeh_server.apps",
 }
 

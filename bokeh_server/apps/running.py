@@ -9,6 +9,7 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 from bokeh.application.application import Application
@@ -164,6 +165,7 @@ class RunningApplication:
             raise
         session = AppSession(session_id or "", document, self._schedule, self._coroutines)
         context.session = session
+        session.when_destroyed = partial(self._discard, session, context)
         return session, context
 
     def _initialize(self, document: Document) -> None:
@@ -211,13 +213,12 @@ class RunningApplication:
     def discard_unused(self) -> None:
         """Let go of the sessions that nobody uses."""
         self.warm.discard_old()
-        for session, context in list(self._sessions.values()):
+        for session in self.sessions():
             if session.finish(self._lifetimes.unused):
-                self._schedule.spawn(self._discard, session, context)
+                self._schedule.spawn(session.when_destroyed)
 
     def _discard_warm(self, made: Made) -> None:
-        made[0].finish(-1.0)
-        self._discard(*made)
+        made[0].destroy()
 
     def _discard(self, session: AppSession, context: AppSessionContext) -> None:
         with self._lock:
@@ -225,7 +226,7 @@ class RunningApplication:
                 del self._sessions[session.id]
         # The application's modules are emptied with the document, and hooks may want them.
         self._run_hooks("on_session_destroyed", context)
-        session.destroy()
+        take_apart(session.document)
 
     # --- hooks ---------------------------------------------------------------------------
 
@@ -240,9 +241,9 @@ class RunningApplication:
         :param deadline: until when callbacks that run may finish, of the monotonic clock.
         """
         self.warm.close()
-        for session, context in list(self._sessions.values()):
+        for session in self.sessions():
             if _ended(session, deadline):
-                self._discard(session, context)
+                session.when_destroyed()
         self._guarded("on_server_unloaded", self.application.on_server_unloaded)
 
     def _guarded(self, name: str, hook: Callable[[AppServerContext], object]) -> None:

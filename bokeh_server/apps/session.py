@@ -23,7 +23,6 @@ from bokeh_server.apps.coroutines import Coroutines
 from bokeh_server.apps.encoding import encode_document, encode_event, replace_by, serialized
 from bokeh_server.apps.lock import DocumentLock
 from bokeh_server.apps.schedule import Schedule
-from bokeh_server.apps.teardown import take_apart
 from bokeh_server.channels import Channel, Cursor, Entry, Follower
 from bokeh_server.errors import BokehServerError, InvalidPatch, SessionGone
 from bokeh_server.protocol import Buffers, Patch
@@ -59,6 +58,7 @@ class AppSession:
     :ivar birth: no other session has it, also not one of the same id.
     :ivar document: Bokeh's document; only to be changed by whoever has the lock.
     :ivar was_left: whether a connection to it has been lost.
+    :ivar when_destroyed: runs its hooks and takes its document apart.
     """
 
     def __init__(
@@ -75,6 +75,7 @@ class AppSession:
         self._running = 0
         self._connections = 0
         self.was_left = False
+        self.when_destroyed: Callable[[], None] = lambda: None
         self._unused_since = time.monotonic()
         self._destroyed = False
         self.expiration_requested = False
@@ -337,5 +338,6 @@ class AppSession:
         return True
 
     def destroy(self) -> None:
-        """Take its document apart, when it has ended and hooks have run."""
-        take_apart(self.document)
+        """End it at once, with its hooks, whoever uses it; unless a callback runs."""
+        if self.finish(-1.0):
+            self.when_destroyed()

@@ -6,6 +6,7 @@ with one import changed.
 
 from __future__ import annotations
 
+from bokeh_server.serving.notebooks import output_notebook
 from bokeh_server.serving.server import Server
 
-__all__ = ["Server"]
+__all__ = ["Server", "output_notebook"]
