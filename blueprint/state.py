@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import weakref
@@ -39,6 +40,7 @@ __all__ = ["EXTENSION", "State", "current_state"]
 EXTENSION = "bokeh_server"
 
 T = TypeVar("T")
+_log = logging.getLogger("bokeh_server")
 #: makes each part, by its name.
 Makers = Mapping[str, Callable[["State"], Any]]
 
@@ -177,11 +179,19 @@ class State:
             parts, self._parts = self._parts, {}
         for name in _CLOSING_ORDER:
             if name in parts:
-                parts[name].close()
+                _close(name, parts[name])
 
     def _after_fork(self) -> None:
         self._lock = threading.RLock()
         self._parts = {}
+
+
+def _close(name: str, part: Any) -> None:
+    """Close a part; the others are closed, too, where it fails."""
+    try:
+        part.close()
+    except Exception:
+        _log.exception("The server's %s could not be closed", name)
 
 
 def _renew_after_fork(state: State) -> None:

@@ -72,12 +72,13 @@ class Crew:
             log.warning("A thread could not be started; there are %d", len(self))
 
     def _run(self) -> None:
-        while (task := self._next()) is not None:
-            function, args = task
-            try:
-                function(*args)
-            except Exception:
-                log.exception("A task failed")
+        try:
+            while (task := self._next()) is not None:
+                _do(*task)
+        except BaseException:  # this thread ends, and is not to be counted any more
+            with self._wakeup:
+                self._threads -= 1
+            raise
 
     def _next(self) -> Task | None:
         """Wait for a task; ``None``: the thread ends."""
@@ -89,3 +90,10 @@ class Crew:
                 return self._tasks.popleft()
             self._threads -= 1
             return None
+
+
+def _do(function: Callable[..., object], args: tuple[object, ...]) -> None:
+    try:
+        function(*args)
+    except Exception:
+        log.exception("A task failed")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import Response, jsonify, request
 from werkzeug.exceptions import MethodNotAllowed
 
@@ -14,6 +16,9 @@ from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
 from bokeh_server.errors import BadRequest
 from bokeh_server.sockets.origin import check_origin
+
+#: what may stand in a literal of JavaScript, and in HTML around it.
+_WRITABLE = re.compile(r"[^\x00-\x1f\x7f\u2028\u2029\"'`\\\\<>]*")
 
 __all__ = ["share", "show_autoload", "show_metadata", "show_page"]
 
@@ -63,10 +68,15 @@ def _embedding() -> Embedding:
     element = request.args.get("bokeh-autoload-element")
     if not element:
         raise BadRequest("embed an application", "No bokeh-autoload-element query parameter")
+    app_path, url = request.args.get("bokeh-app-path", "/"), request.args.get("bokeh-absolute-url")
+    # Bokeh's template writes these into a script as they are.
+    if not all(_WRITABLE.fullmatch(each or "") for each in (element, app_path, url)):
+        why = "an element's id and an address have no quotes, backslashes, brackets and line breaks"
+        raise BadRequest("embed an application", why)
     return Embedding(
         element,
-        app_path=request.args.get("bokeh-app-path", "/"),
-        absolute_url=request.args.get("bokeh-absolute-url"),
+        app_path=app_path,
+        absolute_url=url,
         with_resources=request.args.get("resources", "default") != "none",
     )
 

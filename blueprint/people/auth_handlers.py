@@ -14,7 +14,7 @@ from flask import Response, request
 from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
 from tornado.web import Application, RequestHandler
 
-from bokeh_server.apps import Coroutines
+from bokeh_server.apps import Coroutines, contained
 
 __all__ = ["Handlers"]
 
@@ -78,8 +78,8 @@ class Handlers:
 
     def call(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call a function of the user's, and wait if that is a coroutine."""
-        result = function(*args)
-        return self._coroutines.run(result) if inspect.isawaitable(result) else result
+        result = contained(function, *args)
+        return contained(self._coroutines.run, result) if inspect.isawaitable(result) else result
 
     def answer(self, handler_type: type) -> Response:
         """Have a handler answer the request."""
@@ -87,9 +87,9 @@ class Handlers:
         handler = handler_type(self._application, _request(connection))
         work = handler._execute([])
         if _waits(handler):
-            self._coroutines.run(work)
+            contained(self._coroutines.run, work)
         else:
-            _run(work)
+            contained(_run, work)
         answer = Response(connection.body, connection.status)
         for name in {name for name, _ in connection.headers}:
             answer.headers.remove(name)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bokeh_server.apps.backend import Backend, HandOver
 from bokeh_server.apps.connecting import Farewell
+from bokeh_server.apps.containing import contained
 from bokeh_server.apps.coroutines import Coroutines
 from bokeh_server.apps.hosting import AppHost
 from bokeh_server.apps.loading import (
@@ -48,6 +49,7 @@ __all__ = [
     "application_of",
     "applications_of",
     "bokehjs_folder",
+    "contained",
     "expand",
     "normal_path",
     "payload_of",

@@ -7,11 +7,13 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from bokeh.document import Document
 from bokeh.document.locking import UnlockedDocumentProxy
 
+from bokeh_server.apps.containing import contained
 from bokeh_server.apps.coroutines import Coroutines
 from bokeh_server.apps.curdoc import call_with
 from bokeh_server.apps.lock import DocumentLock
@@ -43,12 +45,12 @@ class Runner:
         :raises ApplicationUnavailable: it could not be had for so many seconds.
         """
         with self._lock.hold(patience):
-            return call_with(self._document, self._complete, function, args)
+            return call_with(self._document, contained, self._complete, function, args)
 
     def unlocked(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call a function that said that it does not want the lock."""
         proxy = UnlockedDocumentProxy(self._document)
-        return call_with(proxy, self._complete, function, args)
+        return call_with(proxy, contained, self._complete, function, args)
 
     def callback(self, function: Callable[..., Any], *args: Any) -> Any:
         """Call a function with the lock, unless it said that it does not want it."""
@@ -82,11 +84,14 @@ class Callbacks:
         self._schedule = schedule
         self._busy = busy
         self._tasks: dict[str, Task] = {}
-        self._due: deque[SessionCallback] = deque()
+        self._due: deque[Callable[[], None]] = deque()
         self._draining = threading.Lock()
+        self._closed = False
 
     def add(self, callback: SessionCallback) -> None:
-        """Have it run; may be called by any thread."""
+        """Have it run, unless all is over; may be called by any thread."""
+        if self._closed:
+            return
         period, timeout = getattr(callback, "period", None), getattr(callback, "timeout", None)
         in_turn = period is None and not getattr(callback.callback, "nolock", False)
         if period is not None:
@@ -103,46 +108,54 @@ class Callbacks:
             task.cancel()
 
     def remove_all(self) -> None:
-        """Let none run any more."""
+        """Let none run any more, also of those that are added later."""
+        self._closed = True
         while self._tasks:
             self._tasks.popitem()[1].cancel()
 
     def _once(self, callback: SessionCallback, in_turn: bool) -> Callable[[], float | None]:
         def work() -> None:
             if in_turn:
-                self._due.append(callback)
-                self._schedule.spawn(self._drain)
+                self._soon(partial(self._take, callback))
             else:
                 self._take(callback)
 
         return work
+
+    def run_soon(self, function: Callable[..., Any], *args: Any) -> None:
+        """Call a function with the lock, after what is due already; nobody waits for that."""
+        self._soon(partial(self._run, partial(function, *args)))
+
+    def _soon(self, work: Callable[[], None]) -> None:
+        self._due.append(work)
+        self._schedule.spawn(self._drain)
 
     def _drain(self) -> None:
         """Run what is due, unless somebody is at it, who then does it all."""
         while self._due and self._draining.acquire(blocking=False):
             try:
                 while self._due:
-                    self._take(self._due.popleft())
+                    self._due.popleft()()
             finally:
                 self._draining.release()
 
     def _take(self, callback: SessionCallback) -> None:
         if self._tasks.pop(callback.id, None) is not None:
-            self._run(callback)
+            self._run(callback.callback)
 
     def _periodic(self, callback: SessionCallback, period: float) -> Callable[[], float | None]:
         def work() -> float | None:
             due = self._schedule.now() + period
-            self._run(callback)
+            self._run(callback.callback)
             return due if callback.id in self._tasks else None
 
         return work
 
-    def _run(self, callback: SessionCallback) -> None:
+    def _run(self, function: Callable[..., Any]) -> None:
         if not self._busy.begin():
             return
         try:
-            self._runner.callback(callback.callback)
+            self._runner.callback(function)
         except Exception:
             log.exception("A callback of an application failed")
         finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ from bokeh.application.application import ServerContext, SessionContext
 from bokeh.core.types import ID
 from bokeh.document import Document
 
+from bokeh_server.apps.coroutines import run_apart
 from bokeh_server.apps.requests import AppRequest
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ class AppSessionContext(SessionContext):
         session = self.session
         if session is not None and not session.lock.is_mine:
             # Whoever waits for the lock must not hold up the loop: it may be held by a coroutine.
-            await asyncio.to_thread(session.with_document_locked, func, self._document)
+            await run_apart(session.locked, func, self._document)
             return
         result = func(self._document)
         if inspect.isawaitable(result):

@@ -8,15 +8,24 @@ while it waits.
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
+import contextvars
+import inspect
+import logging
 import selectors
 import threading
-from collections.abc import Awaitable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
-__all__ = ["Coroutines"]
+__all__ = ["Coroutines", "run_apart"]
 
 T = TypeVar("T")
+
+log = logging.getLogger("bokeh_server")
+
+#: seconds between two looks at whether the loop that a result is to come from is there still.
+LOOK_SECONDS = 1.0
 
 
 class Coroutines:
@@ -28,8 +37,20 @@ class Coroutines:
         self._thread: threading.Thread | None = None
 
     def run(self, awaitable: Awaitable[T]) -> T:
-        """Run a coroutine, and wait until it is done; others run meanwhile."""
-        future = asyncio.run_coroutine_threadsafe(_wait(awaitable), self.loop)
+        """Run a coroutine, and wait until it is done; others run meanwhile.
+
+        :raises RuntimeError: this is the loop's own thread; or the loop was stopped.
+        """
+        if self.is_here:
+            if inspect.iscoroutine(awaitable):
+                awaitable.close()
+            raise RuntimeError("a coroutine has to await others, not call what waits for one")
+        loop = self.loop
+        future = asyncio.run_coroutine_threadsafe(_wait(awaitable), loop)
+        while not concurrent.futures.wait([future], LOOK_SECONDS).done:
+            if loop.is_closed():
+                future.cancel()
+                raise RuntimeError("the server was stopped before a coroutine was done")
         return future.result()
 
     @property
@@ -49,13 +70,21 @@ class Coroutines:
         """Whether this is its thread, in which nobody may wait for a coroutine."""
         return self._thread is threading.current_thread()
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether a coroutine asks, of this loop or another, which must wait by ``await`` alone."""
+        running = asyncio._get_running_loop()
+        # Greenlets that run while a coroutine of ours blocks are not in its loop.
+        return running is not None and (running is not self._loop or self.is_here)
+
     def stop(self) -> None:
         """Cancel what runs, and end."""
         with self._lock:
             loop, self._loop = self._loop, None
             thread, self._thread = self._thread, None
         if loop is not None and thread is not None:
-            loop.call_soon_threadsafe(loop.stop)
+            with contextlib.suppress(RuntimeError):  # it has ended by itself
+                loop.call_soon_threadsafe(loop.stop)
             thread.join(5.0)
 
 
@@ -65,7 +94,7 @@ async def _wait(awaitable: Awaitable[T]) -> T:
 
 def _serve(loop: asyncio.AbstractEventLoop) -> None:
     try:
-        loop.run_forever()
+        _run(loop)
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()
@@ -73,6 +102,40 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
             loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
     finally:
         loop.close()
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """Run until somebody stops it, which no task can do: who waits for that is told of its exit."""
+    while True:
+        try:
+            return loop.run_forever()
+        except (SystemExit, KeyboardInterrupt):
+            log.exception("A coroutine of an application would have ended the server")
+
+
+async def run_apart(function: Callable[..., Any], *args: Any) -> Any:
+    """Call a function that waits, in a thread of its own.
+
+    All threads of the loop's executor may be taken by those who wait for the same, and what they
+    wait for may need one.
+    """
+    future: concurrent.futures.Future[Any] = concurrent.futures.Future()
+    future.set_running_or_notify_cancel()
+    call = (future, contextvars.copy_context(), function, args)
+    threading.Thread(target=_settle, args=call, name="bokeh-waiting", daemon=True).start()
+    return await asyncio.wrap_future(future)
+
+
+def _settle(
+    future: concurrent.futures.Future[Any],
+    context: contextvars.Context,
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+) -> None:
+    try:
+        future.set_result(context.run(function, *args))
+    except BaseException as error:
+        future.set_exception(error)
 
 
 class _Selector(selectors.DefaultSelector):

@@ -13,6 +13,7 @@ from bokeh_server.apps.backend import HandOver
 from bokeh_server.apps.connecting import AppHandler
 from bokeh_server.apps.coroutines import Coroutines
 from bokeh_server.apps.curdoc import install
+from bokeh_server.apps.loading import metadata_of
 from bokeh_server.apps.opening import Asked, open_by_token, open_for_page
 from bokeh_server.apps.options import HostOptions
 from bokeh_server.apps.publishing import Publisher
@@ -65,6 +66,7 @@ class AppHost:
             options.logout_url,
             options.warm,
             self._publisher,
+            options.patience,
         )
 
     # --- what is asked of it ---------------------------------------------------------------
@@ -76,7 +78,7 @@ class AppHost:
         """
         opened = open_for_page(self.at(path), request, asked, self.options.tokens)
         patience = self.options.patience
-        page: str = opened.session.show(render_page, opened, files, patience=patience)
+        page: str = opened.session.locked(render_page, opened, files, patience=patience)
         return page
 
     def script(
@@ -85,15 +87,14 @@ class AppHost:
         """The script that shows an application in somebody's page; see :meth:`page`."""
         opened = open_for_page(self.at(path), request, asked, self.options.tokens)
         patience = self.options.patience
-        script: str = opened.session.show(
+        script: str = opened.session.locked(
             render_script, opened, files, embedding, patience=patience
         )
         return script
 
     def metadata(self, path: str) -> dict[str, Any]:
         """What the author of an application wants to be known of it; makes no session."""
-        data: Any = self.at(path).application.metadata
-        return (data() if callable(data) else data) or {}
+        return metadata_of(self.at(path).application)
 
     def admit(self, path: str, request: AppRequest, token: str, *, script: bool) -> HandOver:
         """Open the session that a token names, for a connection.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from bokeh.application.application import Application
 from bokeh.application.handlers.directory import DirectoryHandler
@@ -15,7 +17,8 @@ from bokeh.application.handlers.notebook import NotebookHandler
 from bokeh.application.handlers.script import ScriptHandler
 from bokeh.document import Document
 
-from bokeh_server.errors import ConfigurationError
+from bokeh_server.apps.containing import contained
+from bokeh_server.errors import ApplicationFailed, ConfigurationError, ServerFault
 
 __all__ = [
     "FileApplication",
@@ -23,8 +26,11 @@ __all__ = [
     "application_of",
     "applications_of",
     "expand",
+    "metadata_of",
     "normal_path",
 ]
+
+log = logging.getLogger("bokeh_server")
 
 Loadable = str | os.PathLike[str] | Callable[[Document], None] | Application
 
@@ -128,3 +134,19 @@ def normal_path(path: str) -> str:
             f"serve an application at {path!r}", "the address is the server's own", "Use another"
         )
     return "/" + stripped
+
+
+def metadata_of(application: Application) -> dict[str, Any]:
+    """What the author of an application wants to be known of it.
+
+    :raises ApplicationFailed: the function that tells it failed.
+    """
+    data: Any = application.metadata
+    try:
+        return (contained(data) if callable(data) else data) or {}
+    except ServerFault:
+        raise
+    except Exception as error:
+        log.exception("The metadata of an application could not be told")
+        why = "its code failed; the server's log says where"
+        raise ApplicationFailed("tell what is known of an application", why) from error

@@ -34,11 +34,6 @@ class DocumentLock:
         holder = self._holder
         return holder is not None and any(each is holder for each in _held.get())
 
-    @property
-    def is_taken(self) -> bool:
-        """Whether anybody has it."""
-        return self._holder is not None
-
     @contextmanager
     def hold(self, patience: float | None = None) -> Iterator[None]:
         """Take it, and give it back at the end.

@@ -90,7 +90,10 @@ def render_script(opened: Opened, files: PageFiles, embedding: Embedding) -> str
 def _server_of(url: str | None) -> str:
     if not url:
         return ""
-    parsed = urlparse(url)
+    try:
+        parsed = urlparse(url)
+    except ValueError:
+        parsed = urlparse("")
     if parsed.scheme not in ("http", "https") or not parsed.netloc:
         raise BadRequest("embed an application", "bokeh-absolute-url is no address of a server")
     return f"{parsed.scheme}://{parsed.netloc}"

@@ -7,8 +7,8 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -19,6 +19,7 @@ from bokeh.application.handlers.document_lifecycle import DocumentLifecycleHandl
 from bokeh.document import Document
 from bokeh.settings import settings
 
+from bokeh_server.apps.containing import contained
 from bokeh_server.apps.contexts import AppServerContext, AppSessionContext
 from bokeh_server.apps.coroutines import Coroutines
 from bokeh_server.apps.curdoc import call_with
@@ -29,7 +30,7 @@ from bokeh_server.apps.schedule import Schedule
 from bokeh_server.apps.session import AppSession
 from bokeh_server.apps.teardown import take_apart
 from bokeh_server.apps.warming import Made, WarmSessions
-from bokeh_server.errors import ApplicationFailed, NotFound
+from bokeh_server.errors import ApplicationFailed, ApplicationUnavailable, NotFound, ServerFault
 
 __all__ = ["RunningApplication"]
 
@@ -52,6 +53,7 @@ class RunningApplication:
 
     :ivar path: where it is served, such as ``/sliders``; ``/`` for the root.
     :ivar application: Bokeh's.
+    :param patience: seconds that a session waits for others to be made.
     :ivar warm: sessions that are made ahead.
     """
 
@@ -65,6 +67,7 @@ class RunningApplication:
         logout_url: str | None = None,
         warm: int = 0,
         publisher: Publisher | None = None,
+        patience: float = 30.0,
     ) -> None:
         self.path = path
         self.application = application
@@ -73,6 +76,7 @@ class RunningApplication:
         self._coroutines = coroutines
         self._lifetimes = lifetimes
         self._logout_url = logout_url
+        self._patience = patience
         self._lock = threading.Lock()
         self._sessions: dict[str, Made] = {}
         self._making: dict[str, _Making] = {}
@@ -122,7 +126,8 @@ class RunningApplication:
                 if making is None:
                     mine = self._making[session_id] = _Making()
                     break
-            making.done.wait()
+            if not making.done.wait(self._patience):
+                raise self._busy("its session is being made", self._patience)
             if making.session is not None:
                 return making.session
         try:
@@ -170,17 +175,34 @@ class RunningApplication:
 
     def _initialize(self, document: Document) -> None:
         try:
-            with _SCRIPTS if self._runs_scripts else nullcontext():
+            with self._scripts():
                 call_with(document, self._modify, document)
-        except ApplicationFailed:
+        except ServerFault:
             raise
         except Exception as error:
             log.exception("The application %s failed", self.path)
             raise self._failed(error) from error
 
+    @contextmanager
+    def _scripts(self) -> Iterator[None]:
+        """Wait until no other script runs, if this is one."""
+        if not self._runs_scripts:
+            yield
+            return
+        if not _SCRIPTS.acquire(timeout=self._patience):
+            raise self._busy("the script of another session is running", self._patience)
+        try:
+            yield
+        finally:
+            _SCRIPTS.release()
+
+    def _busy(self, what: str, seconds: float) -> ApplicationUnavailable:
+        why = f"{what}, for over {seconds:g} seconds"
+        return ApplicationUnavailable(f"run the application {self.path}", why, "Try again later")
+
     def _modify(self, document: Document) -> None:
         for handler in self.application.handlers:
-            handler.modify_document(document)
+            contained(handler.modify_document, document)
             if handler.failed:
                 detail = f"{handler.error}\n{handler.error_detail}"
                 log.error("The application %s failed: %s", self.path, detail)
@@ -199,7 +221,7 @@ class RunningApplication:
         :raises ApplicationFailed: it failed, or gives what it may not.
         """
         try:
-            given = dict(self.application.process_request(request))  # type: ignore[arg-type]
+            given = dict(contained(self.application.process_request, request))  # type: ignore[arg-type]
         except Exception as error:
             log.exception("process_request of the application %s failed", self.path)
             raise self._failed(error) from error
@@ -225,7 +247,8 @@ class RunningApplication:
             if self._sessions.get(session.id, (None,))[0] is session:
                 del self._sessions[session.id]
         # The application's modules are emptied with the document, and hooks may want them.
-        self._run_hooks("on_session_destroyed", context)
+        with session.lock.hold():
+            call_with(session.document, self._run_hooks, "on_session_destroyed", context)
         take_apart(session.document)
 
     # --- hooks ---------------------------------------------------------------------------
@@ -248,16 +271,18 @@ class RunningApplication:
 
     def _guarded(self, name: str, hook: Callable[[AppServerContext], object]) -> None:
         try:
-            hook(self.context)
+            contained(hook, self.context)
         except Exception:
             log.exception("%s of the application %s failed", name, self.path)
 
     def _run_hooks(self, name: str, context: AppSessionContext) -> None:
         for handler in self.application.handlers:
             try:
-                result = getattr(handler, name)(context)
+                result = contained(getattr(handler, name), context)
+                if type(handler).__module__.startswith("bokeh."):
+                    result = contained(_value_of, result)
                 if inspect.isawaitable(result):
-                    self._coroutines.run(result)
+                    contained(self._coroutines.run, result)
             except Exception:
                 log.exception("%s of the application %s failed", name, self.path)
 
@@ -269,6 +294,19 @@ def _ended(session: AppSession, deadline: float) -> bool:
             return False
         time.sleep(0.01)
     return True
+
+
+def _value_of(result: Any) -> Any:
+    """What a hook of Bokeh's handlers gives: these are coroutines, but await nothing, so that they
+    need not wait for the event loop and all that may keep it from going on."""
+    if not inspect.iscoroutine(result):
+        return result
+    try:
+        result.send(None)
+    except StopIteration as end:
+        return end.value
+    result.close()
+    raise RuntimeError("a hook of Bokeh's awaits something")
 
 
 def set_context(document: Document, context: AppSessionContext) -> None:

@@ -7,6 +7,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from bokeh.document import Document
@@ -19,23 +20,29 @@ from bokeh.document.events import (
 from bokeh.events import ConnectionLost
 
 from bokeh_server.apps.callbacks import Callbacks, Runner
-from bokeh_server.apps.coroutines import Coroutines
+from bokeh_server.apps.coroutines import Coroutines, run_apart
 from bokeh_server.apps.encoding import encode_document, encode_event, replace_by, serialized
 from bokeh_server.apps.lock import DocumentLock
 from bokeh_server.apps.schedule import Schedule
+from bokeh_server.blocking import is_gevent
 from bokeh_server.channels import Channel, Cursor, Entry, Follower
-from bokeh_server.errors import BokehServerError, InvalidPatch, SessionGone
+from bokeh_server.errors import (
+    ApplicationUnavailable,
+    BokehServerError,
+    InvalidPatch,
+    SessionGone,
+)
 from bokeh_server.protocol import Buffers, Patch
 from bokeh_server.protocol.messages import Body
 
-__all__ = ["CHANGED", "EXPIRED", "AppSession", "Pulled"]
+__all__ = ["EXPIRED", "AppSession", "Pulled"]
 
 log = logging.getLogger("bokeh_server")
 
 #: the session is over: there is no use in connecting again.
 EXPIRED = 4005
-#: the application is another one now: pages load themselves again.
-CHANGED = 4006
+#: messages that wait for a running callback at once; each holds a thread, where there are threads.
+MOST_WAITING = 32
 
 
 class Pulled:
@@ -69,10 +76,12 @@ class AppSession:
         self.document = document
         self.channel = Channel()
         self.lock = DocumentLock()
+        self._coroutines = coroutines
         self.runner = Runner(document, self.lock, coroutines)
         self._callbacks = Callbacks(self.runner, schedule, self)
         self._state = threading.Lock()
         self._running = 0
+        self._waiting = 0
         self._connections = 0
         self.was_left = False
         self.when_destroyed: Callable[[], None] = lambda: None
@@ -103,6 +112,8 @@ class AppSession:
     # --- what the document does ----------------------------------------------------------
 
     def _happened(self, event: DocumentChangedEvent) -> None:
+        if self._destroyed:  # hooks of the end may change it, for nobody
+            return
         if isinstance(event, SessionCallbackAdded):
             self._callbacks.add(event.callback)
         elif isinstance(event, SessionCallbackRemoved):
@@ -139,7 +150,7 @@ class AppSession:
             body = encode_document(self.document, inline=inline)
             return Pulled(self._seq, body), self.channel.follow(follower, seq=self._seq)
 
-        result: tuple[Pulled, Cursor] = self.with_document_locked(pull)
+        result: tuple[Pulled, Cursor] = self._in_turn(pull)
         return result
 
     def _note_split(self) -> None:
@@ -172,7 +183,7 @@ class AppSession:
                 self._origin = None
 
         try:
-            self.with_document_locked(change)
+            self._in_turn(change)
         except BokehServerError:
             raise
         except Exception as error:
@@ -202,12 +213,28 @@ class AppSession:
             self.document.models.flush_synced()
 
         try:
-            self.with_document_locked(change)
+            self._in_turn(change)
         except BokehServerError:
             raise
         except Exception as error:
             raise InvalidPatch("replace the document", repr(error)) from error
         return self._seq
+
+    def _in_turn(self, function: Callable[[], Any]) -> Any:
+        """Do what a connection wants, with the lock, unless too many wait for that.
+
+        :raises ApplicationUnavailable: they do.
+        """
+        with self._state:
+            if self._waiting >= MOST_WAITING and not is_gevent():
+                why = f"a callback is running in it, and {self._waiting} messages wait already"
+                raise ApplicationUnavailable("use this session", why, "Try again when it is done")
+            self._waiting += 1
+        try:
+            return self.locked(function)
+        finally:
+            with self._state:
+                self._waiting -= 1
 
     def resume(self, follower: Follower, seq: int) -> tuple[bytes | None, Cursor]:
         """Have a follower that fell too far behind pull again."""
@@ -224,12 +251,7 @@ class AppSession:
             self._connections -= 1
             self.was_left = True
             self._unused_since = time.monotonic()
-        try:
-            self.with_document_locked(self.document.callbacks.trigger_event, ConnectionLost())
-        except SessionGone:
-            pass
-        except Exception:
-            log.exception("A callback for a lost connection failed")
+        self._callbacks.run_soon(self.document.callbacks.trigger_event, ConnectionLost())
 
     # --- for applications, and whoever looks after sessions ------------------------------
 
@@ -272,24 +294,24 @@ class AppSession:
                 raise RuntimeError("mismatched block_expiration / unblock_expiration")
             self.expiration_blocked_count -= 1
 
-    def with_document_locked(self, function: Callable[..., Any], *args: Any) -> Any:
+    def with_document_locked(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call a function, or wait for a coroutine, while nobody else changes the document.
 
+        :returns: the result; in a coroutine, what is to be awaited for it, as with Bokeh's.
         :raises SessionGone: the session is over.
         """
-        return self._locked(function, args)
+        call = partial(function, *args, **kwargs)
+        return run_apart(self.locked, call) if self._coroutines.is_awaited else self.locked(call)
 
-    def show(self, function: Callable[..., Any], *args: Any, patience: float) -> Any:
-        """Call a function that writes a page, as soon as no callback runs.
-
-        :param patience: seconds to wait for that.
-        :raises ApplicationUnavailable: one ran all that time.
-        """
-        return self._locked(function, args, patience)
-
-    def _locked(
-        self, function: Callable[..., Any], args: tuple[Any, ...], patience: float | None = None
+    def locked(
+        self, function: Callable[..., Any], *args: Any, patience: float | None = None
     ) -> Any:
+        """Call a function, or wait for a coroutine, while nobody else changes the document.
+
+        :param patience: seconds to wait for that; ``None``: as long as it takes.
+        :raises SessionGone: the session is over.
+        :raises ApplicationUnavailable: a callback ran all that time.
+        """
         if not self.begin():
             raise SessionGone(
                 "use this session", "it has ended", "Load the page again to get another"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from bokeh_server.apps.contexts import AppSessionContext
 from bokeh_server.apps.schedule import Schedule
 from bokeh_server.apps.session import AppSession
-from bokeh_server.errors import ApplicationFailed
+from bokeh_server.errors import ServerFault
 
 __all__ = ["Made", "WarmSessions"]
 
@@ -108,8 +108,11 @@ class WarmSessions:
     def _made(self) -> Made | None:
         try:
             made = self._make()
-        except ApplicationFailed:
+        except ServerFault:
             return None  # whoever opens it is told, and then it is tried again
+        except Exception:
+            log.exception("A session of the application %s could not be made ahead", self._path)
+            return None
         if not made[1].was_asked:
             return made
         with self._lock:

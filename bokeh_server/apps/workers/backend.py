@@ -12,6 +12,7 @@ from typing import Any
 from bokeh.application.application import Application
 
 from bokeh_server.apps.backend import HandOver
+from bokeh_server.apps.loading import metadata_of
 from bokeh_server.apps.opening import Asked
 from bokeh_server.apps.options import HostOptions
 from bokeh_server.apps.publishing import Publisher
@@ -109,8 +110,7 @@ class WorkerBackend:
 
     def metadata(self, path: str) -> dict[str, Any]:
         """What the author of an application wants to be known of it."""
-        data: Any = self._at(path).metadata
-        return (data() if callable(data) else data) or {}
+        return metadata_of(self._at(path))
 
     def static_folder(self, path: str) -> str | None:
         """The folder of an application's own files."""
