@@ -31,6 +31,8 @@ _KEPT = "_bokeh_server_module_user"
 _OPEN = {"bokehjs", "bokehjs_file", "own_file", "healthz", "readyz", "ping"}
 _OPEN |= {"login", "logout", "static_file", "favicon"}
 _OPEN_ENDS = ("_js", "_css", "_extension")
+#: a handler says itself which it takes.
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
 
 
 class Auth:
@@ -156,7 +158,7 @@ def make_auth_blueprint(name: str, hooks: AuthHooks) -> Blueprint:
                 url,
                 endpoint,
                 partial(_answer, handler),
-                methods=["GET", "POST"],
+                methods=_METHODS,
                 provide_automatic_options=False,
             )
     return blueprint

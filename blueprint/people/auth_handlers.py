@@ -6,19 +6,21 @@ is called, and what it writes is the answer. Only servers with an auth module im
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 from collections.abc import Callable, Generator, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from flask import Response, request
-from tornado.httputil import HTTPHeaders, HTTPServerRequest, RequestStartLine
+from tornado.httputil import HTTPHeaders, HTTPInputError, HTTPServerRequest, RequestStartLine
 from tornado.web import Application, RequestHandler
 
 from bokeh_server.apps import Coroutines, contained
 
 __all__ = ["Handlers"]
 
-T = TypeVar("T")
+#: headers that whoever serves the answer sets.
+_OF_SERVERS = ("content-length", "server", "date", "etag")
 
 
 class _Done:
@@ -57,6 +59,30 @@ class _Connection:
     def finish(self) -> None:
         """Nothing is waited for."""
 
+    def answer(self) -> Response:
+        """What was written."""
+        answer = Response(self.body, self.status)
+        for name in {name for name, _ in self.headers}:
+            answer.headers.remove(name)
+        for name, value in self.headers:
+            if name.lower() not in _OF_SERVERS:
+                answer.headers.add(name, value)
+        return answer
+
+
+class _Request(HTTPServerRequest):
+    """Its body is read once; some versions of Tornado have handlers read it, others do it before.
+
+    What is no form is found out by the handler, which answers that.
+    """
+
+    _is_read = False
+
+    def _parse_body(self) -> None:
+        if not self._is_read:
+            super()._parse_body()
+            self._is_read = True
+
 
 class _Asker(RequestHandler):
     """What functions such as ``get_user`` are called with."""
@@ -82,44 +108,18 @@ class Handlers:
         return contained(self._coroutines.run, result) if inspect.isawaitable(result) else result
 
     def answer(self, handler_type: type) -> Response:
-        """Have a handler answer the request."""
+        """Have a handler answer the request.
+
+        Also one that waits for nothing is on the loop: Tornado asks for it where there is an error.
+        """
         connection = _Connection()
-        handler = handler_type(self._application, _request(connection))
-        work = handler._execute([])
-        if _waits(handler):
-            contained(self._coroutines.run, work)
-        else:
-            contained(_run, work)
-        answer = Response(connection.body, connection.status)
-        for name in {name for name, _ in connection.headers}:
-            answer.headers.remove(name)
-        for name, value in connection.headers:
-            if name.lower() not in ("content-length", "server", "date", "etag"):
-                answer.headers.add(name, value)
-        return answer
+        handler = contained(handler_type, self._application, _request(connection))
+        contained(self._coroutines.run, handler._execute([]))
+        return connection.answer()
 
     def close(self) -> None:
         """End."""
         self._coroutines.stop()
-
-
-def _waits(handler: RequestHandler) -> bool:
-    """Whether what answers is a coroutine, and needs a loop."""
-    methods = (handler.prepare, getattr(handler, request.method.lower(), None))
-    return any(
-        inspect.iscoroutinefunction(each) or hasattr(each, "__tornado_coroutine__")
-        for each in methods
-    )
-
-
-def _run(work: Any) -> None:
-    """Run a coroutine that waits for nothing."""
-    try:
-        work.send(None)
-    except StopIteration:
-        return
-    work.close()
-    raise RuntimeError("a request handler waits without being a coroutine: write 'async def'")
 
 
 def _request(connection: _Connection) -> HTTPServerRequest:
@@ -127,14 +127,15 @@ def _request(connection: _Connection) -> HTTPServerRequest:
     for name, value in request.headers.items():
         headers.add(name, value)
     line = RequestStartLine(request.method, _uri(), "HTTP/1.1")
-    made = HTTPServerRequest(
+    made = _Request(
         headers=headers,
         # What becomes a WebSocket has no body, but no end either.
         body=request.get_data(cache=True) if request.method != "GET" else b"",
         connection=connection,  # type: ignore[arg-type]
         start_line=line,
     )
-    made._parse_body()
+    with contextlib.suppress(HTTPInputError):
+        made._parse_body()
     return made
 
 

@@ -1,0 +1,125 @@
+"""What auth modules do beyond the plain way in: errors, cookies and addresses of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from bokeh_server import BokehServer
+
+Make = Callable[..., FlaskClient]
+
+OPEN = """
+from tornado.web import RequestHandler
+login_url = "/login"
+def get_user(handler):
+    return "ada"
+"""
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Make]:
+    """Makes a browser at a server with an auth module of this text, and an application."""
+    servers: list[BokehServer] = []
+
+    def make(text: str = OPEN, **more: Any) -> FlaskClient:
+        if "auth_provider" not in more:
+            more["auth_module"] = tmp_path / "auth.py"
+            more["auth_module"].write_text(text)
+        app = Flask("auth", static_folder=None)
+        server = BokehServer(app, data_dir=tmp_path, url_prefix="pre", **more)
+        servers.append(server)
+        server.add_application("/app", lambda doc: None)
+        return app.test_client()
+
+    yield make
+    for server in servers:
+        server.close()
+
+
+# --- the handlers of logins -------------------------------------------------------------------
+
+HANDLER = (
+    OPEN
+    + """
+import asyncio, functools, sys
+from tornado.web import HTTPError, authenticated
+
+def wrapped(method):
+    @functools.wraps(method)
+    def wrapper(*args):
+        return method(*args)
+    return wrapper
+
+class LoginHandler(RequestHandler):
+    def get(self):
+        if self.get_argument("exit", None):
+            sys.exit()
+        raise HTTPError(int(self.get_argument("status")))
+
+    def post(self):
+        self.write(" ".join(self.get_arguments("name") + [self.get_argument("password")]))
+
+    @wrapped
+    async def put(self):
+        await asyncio.sleep(0.01)
+        self.write("waited")
+
+    def get_current_user(self):
+        return "ada"
+
+    @authenticated
+    async def patch(self):
+        await asyncio.sleep(0.01)
+        self.write(self.current_user)
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "status"),
+    [
+        ("GET", "?status=404", 404),
+        ("GET", "?status=418", 418),
+        ("GET", "", 400),
+        ("POST", "", 400),
+        ("HEAD", "", 405),
+        ("DELETE", "", 405),
+        ("GET", "?exit=1", 500),
+    ],
+)
+def test_errors_of_a_handler_are_its_own(
+    browser: Make, method: str, query: str, status: int
+) -> None:
+    """A handler that is no coroutine says what is wrong by a status, as under ``bokeh serve``."""
+    assert browser(HANDLER).open(f"/pre/login{query}", method=method).status_code == status
+
+
+def test_a_body_that_is_no_form_is_a_bad_request(browser: Make) -> None:
+    """A form in parts, whose parts cannot be told."""
+    kind = "multipart/form-data"
+    assert browser(HANDLER).post("/pre/login", data=b"a", content_type=kind).status_code == 400
+
+
+def test_a_form_is_read_once(browser: Make) -> None:
+    """A name that was sent once is there once."""
+    answer = browser(HANDLER).post("/pre/login", data={"name": "ada", "password": "right"})
+    assert (answer.status_code, answer.text) == (200, "ada right")
+
+
+def test_a_form_without_the_token_of_xsrf(browser: Make) -> None:
+    """It is refused, and not the server's mistake."""
+    client = browser(HANDLER, enable_xsrf_cookies=True)
+    assert client.post("/pre/login", data={"password": "right"}).status_code == 403
+
+
+@pytest.mark.parametrize(("method", "text"), [("PUT", "waited"), ("PATCH", "ada")])
+def test_a_decorated_coroutine_waits(browser: Make, method: str, text: str) -> None:
+    """Also where what is around it is an ordinary function."""
+    answer = browser(HANDLER).open("/pre/login", method=method)
+    assert (answer.status_code, answer.text) == (200, text)
