@@ -67,13 +67,13 @@ class Auth:
         hook = self.hooks.get_user or self.hooks.get_user_async
         if hook is None:
             return "default_user"
-        return self.handlers.call(hook, self.handlers.asker())
+        return self.handlers.ask(hook)
 
     def login_address(self) -> str:
         """Where whoever sent this request is to log in, and comes back from."""
         hooks = self.hooks
         if hooks.get_login_url is not None:
-            url = str(hooks.get_login_url(self.handlers.asker()))
+            url = str(self.handlers.ask(hooks.get_login_url))
         else:
             url = self._under_prefix(hooks.login_url) or "/"
         if "?" in url:

@@ -8,17 +8,28 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 from collections.abc import Callable, Generator, Mapping
+from http.client import responses
 from typing import Any
 
-from flask import Response, request
+from flask import Response, abort, after_this_request, g, request
 from tornado.httputil import HTTPHeaders, HTTPInputError, HTTPServerRequest, RequestStartLine
-from tornado.web import Application, RequestHandler
+from tornado.web import Application, Finish, HTTPError, RequestHandler
+from werkzeug.exceptions import HTTPException
 
 from bokeh_server.apps import Coroutines, contained
+from bokeh_server.errors import BadRequest, Forbidden, NotAuthenticated, NotFound, ServerFault
 
 __all__ = ["Handlers"]
 
+_log = logging.getLogger("bokeh_server")
+
+_KEPT = "_bokeh_server_asker"
+#: our errors by what a function such as ``get_user`` may answer.
+_ERRORS = {
+    each.status: each for each in (BadRequest, NotAuthenticated, Forbidden, NotFound, ServerFault)
+}
 #: headers that whoever serves the answer sets.
 _OF_SERVERS = ("content-length", "server", "date", "etag")
 
@@ -62,12 +73,16 @@ class _Connection:
     def answer(self) -> Response:
         """What was written."""
         answer = Response(self.body, self.status)
-        for name in {name for name, _ in self.headers}:
-            answer.headers.remove(name)
-        for name, value in self.headers:
-            if name.lower() not in _OF_SERVERS:
-                answer.headers.add(name, value)
+        self.add_headers(answer)
         return answer
+
+    def add_headers(self, answer: Response, *without: str) -> None:
+        """Give an answer the headers that were written; those of the same names go."""
+        written = [each for each in self.headers if each[0].lower() not in (*_OF_SERVERS, *without)]
+        for name in {name for name, _ in written} - {"Set-Cookie"}:
+            answer.headers.remove(name)
+        for name, value in written:
+            answer.headers.add(name, value)
 
 
 class _Request(HTTPServerRequest):
@@ -85,7 +100,52 @@ class _Request(HTTPServerRequest):
 
 
 class _Asker(RequestHandler):
-    """What functions such as ``get_user`` are called with."""
+    """What functions such as ``get_user`` are called with.
+
+    What they set, such as cookies, goes with the answer; where they write one, that is it.
+    """
+
+    def __init__(self, application: Application, connection: _Connection) -> None:
+        super().__init__(application, _request(connection))
+        self._written = connection
+        self._transforms = []
+
+    def ask(self, call: Callable[..., Any], function: Callable[..., Any]) -> Any:
+        """Call a function about the request.
+
+        :param call: calls it.
+        """
+        try:
+            found = call(function, self)
+        except HTTPError as error:
+            raise _error_of(error) from error
+        except Finish as end:
+            self.finish(*end.args)
+            found = None
+        if self._finished:
+            abort(self._written.answer())
+        return found
+
+    def add_to(self, answer: Response) -> Response:
+        """Have what was set go with an answer, which may be what was written."""
+        if not self._finished:
+            self.finish()
+            self._written.add_headers(answer, "content-type")
+        return answer
+
+
+def _error_of(error: HTTPError) -> Exception:
+    """An error of Tornado's as one of ours, or at least of Flask's."""
+    if error.log_message:
+        _log.warning("The auth module: %s", error)
+    status = error.status_code
+    reason = error.reason or responses.get(status, "Unknown")
+    attempted, why = f"{request.method} this address", f"the auth module says {status} {reason}"
+    if status in _ERRORS:
+        return _ERRORS[status](attempted, why)
+    other = HTTPException(f"Could not {attempted}: {why}.")
+    other.code = status
+    return other
 
 
 class Handlers:
@@ -98,12 +158,18 @@ class Handlers:
         self._application = Application([], log_function=lambda _: None, **settings)
         self._coroutines = Coroutines()
 
-    def asker(self) -> RequestHandler:
-        """A handler for the request that is being answered, to ask about it."""
-        return _Asker(self._application, _request(_Connection()))
+    def ask(self, function: Callable[..., Any]) -> Any:
+        """Call a function of the user's about the request that is being answered.
 
-    def call(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Call a function of the user's, and wait if that is a coroutine."""
+        All that are asked about one request are called with the same handler.
+        """
+        if _KEPT not in g:
+            setattr(g, _KEPT, _Asker(self._application, _Connection()))
+            after_this_request(getattr(g, _KEPT).add_to)
+        return getattr(g, _KEPT).ask(self._call, function)
+
+    def _call(self, function: Callable[..., Any], *args: Any) -> Any:
+        """Call a function, and wait if that is a coroutine."""
         result = contained(function, *args)
         return contained(self._coroutines.run, result) if inspect.isawaitable(result) else result
 

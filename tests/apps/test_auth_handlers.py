@@ -123,3 +123,79 @@ def test_a_decorated_coroutine_waits(browser: Make, method: str, text: str) -> N
     """Also where what is around it is an ordinary function."""
     answer = browser(HANDLER).open("/pre/login", method=method)
     assert (answer.status_code, answer.text) == (200, text)
+
+
+# --- what is asked about every request --------------------------------------------------------
+
+ASKED = """
+from tornado.web import Finish, HTTPError
+
+def get_user(handler):
+    handler.set_cookie("seen", "yes")
+    handler.set_header("X-From", "get_user")
+    wish = handler.get_argument("wish", "")
+    if wish.isdigit():
+        raise HTTPError(int(wish), "for the log", reason="Gone for a walk")
+    if wish == "elsewhere":
+        handler.redirect("/elsewhere")
+    if wish == "finish":
+        handler.set_status(401)
+        raise Finish("who?")
+    return None if wish == "nobody" else "ada"
+
+def get_login_url(handler):
+    handler.set_cookie("state", "s3cret")
+    handler.clear_cookie("old")
+    return "https://login.example/in?state=s3cret"
+"""
+ASKED_ASYNC = ASKED.replace("def get_user", "async def get_user_async")
+
+
+def cookies(answer: Any) -> dict[str, str]:
+    """The cookies that an answer sets."""
+    pairs = (each.partition(";")[0] for each in answer.headers.getlist("Set-Cookie"))
+    return dict(each.split("=", 1) for each in pairs)
+
+
+@pytest.mark.parametrize("text", [ASKED, ASKED_ASYNC], ids=["plain", "async"])
+def test_cookies_of_who_is_asked_reach_the_browser(browser: Make, text: str) -> None:
+    """Those of ``get_user`` go with the page, those of both with the way to the login."""
+    client = browser(text)
+    page = client.get("/pre/app")
+    assert (page.status_code, cookies(page)) == (200, {"seen": "yes"})
+    assert page.mimetype == "text/html"
+    assert page.headers.getlist("X-From") == ["get_user"]
+    assert "frame-ancestors" in page.headers["Content-Security-Policy"]
+    led = client.get("/pre/app?wish=nobody")
+    assert led.headers["Location"] == "https://login.example/in?state=s3cret"
+    assert cookies(led) == {"seen": "yes", "state": "s3cret", "old": '""'}
+
+
+@pytest.mark.parametrize("text", [ASKED, ASKED_ASYNC], ids=["plain", "async"])
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 451, 503])
+def test_who_is_asked_may_refuse(
+    browser: Make, text: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An error of Tornado's is answered by its code and reason; cookies go with it."""
+    answer = browser(text).get(f"/pre/app?wish={status}")
+    assert (answer.status_code, cookies(answer)) == (status, {"seen": "yes"})
+    assert f"Could not GET this address: the auth module says {status} Gone" in answer.text
+    assert "for the log" in caplog.text
+    assert "for the log" not in answer.text
+
+
+@pytest.mark.parametrize("text", [ASKED, ASKED_ASYNC], ids=["plain", "async"])
+def test_who_is_asked_may_answer(browser: Make, text: str) -> None:
+    """A redirect or a text that a function has written is the answer, once."""
+    client = browser(text)
+    led = client.get("/pre/app?wish=elsewhere")
+    assert (led.status_code, led.headers["Location"]) == (302, "/elsewhere")
+    assert len(led.headers.getlist("Set-Cookie")) == 1
+    ended = client.get("/pre/app?wish=finish")
+    assert (ended.status_code, ended.text, cookies(ended)) == (401, "who?", {"seen": "yes"})
+
+
+def test_a_function_that_ends_the_process_ends_its_request(browser: Make) -> None:
+    """Also where it says where the login is."""
+    text = "import sys\ndef get_user(_):\n    return None\ndef get_login_url(_):\n    sys.exit(3)\n"
+    assert browser(text).get("/pre/app").status_code == 500
