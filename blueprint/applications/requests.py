@@ -18,6 +18,7 @@ _OWN = "bokeh-"
 def app_request() -> AppRequest:
     """This request, as applications see it."""
     filters = current_state().applications.options.filters
+    user, identity = _user()
     return AppRequest(
         method=request.method,
         uri=request.full_path.rstrip("?"),
@@ -30,14 +31,18 @@ def app_request() -> AppRequest:
         arguments=_arguments(),
         headers=filters.headers(dict(request.headers), request.cookies),
         cookies=filters.cookies(request.cookies),
-        user=_user(),
+        user=user,
+        identity=identity,
     )
 
 
-def _user() -> str | None:
+def _user() -> tuple[str | None, str | None]:
+    """The name of who sent it, and what tells them from others of that name."""
     if current_state().settings.multi_user:
-        return current_caller().actor.name
-    return module_user()
+        name = current_caller().actor.name
+        return name, name
+    user = module_user()
+    return (user.name, user.identity) if user is not None else (None, None)
 
 
 def _arguments() -> dict[str, list[bytes]]:

@@ -17,6 +17,7 @@ from flask import Blueprint, Response, g, redirect, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from bokeh_server.blueprint.people.auth_provider import AuthHooks, is_relative
+from bokeh_server.blueprint.people.auth_users import ModuleUser, user_of
 from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import Forbidden
 
@@ -104,18 +105,14 @@ def make_auth(hooks: AuthHooks, settings: Settings, secret: bytes, given: str | 
     return Auth(hooks, text.encode() or hmac.digest(secret, b"cookies", hashlib.sha256), settings)
 
 
-def module_user() -> str | None:
-    """The name of who sent this request, as the auth module tells; ``None``: nobody, or there is
-    no auth module."""
+def module_user() -> ModuleUser | None:
+    """Who sent this request, as the auth module tells; ``None``: nobody, or there is no module."""
     auth = current_state().auth
     if auth is None:
         return None
     if _KEPT not in g:
-        user = auth.user()
-        if isinstance(user, bytes):
-            user = user.decode("utf-8", "replace")
-        setattr(g, _KEPT, str(user) if user else None)
-    found: str | None = getattr(g, _KEPT)
+        setattr(g, _KEPT, user_of(auth.user()))
+    found: ModuleUser | None = getattr(g, _KEPT)
     return found
 
 

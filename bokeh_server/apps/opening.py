@@ -99,7 +99,8 @@ def _checked(session: AppSession, request: AppRequest) -> AppSession:
     Whoever is connected to a session can put scripts into it, which run in the pages of the others.
     """
     context = session.document.session_context
-    if context is not None and getattr(context, "user", None) != request.user:
+    opener = getattr(context, "request", None)
+    if context is not None and getattr(opener, "identity", None) != request.identity:
         raise _refused("this session is somebody else's")
     return session
 

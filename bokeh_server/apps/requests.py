@@ -57,6 +57,7 @@ class AppRequest:
 
     :ivar arguments: of the address: name -> values as bytes, without Bokeh's own.
     :ivar user: the name of who sent it, where the server knows people.
+    :ivar identity: what tells them from others, whose name may be the same.
     """
 
     method: str = "GET"
@@ -73,6 +74,7 @@ class AppRequest:
     body: bytes = b""
     files: dict[str, Sequence[Any]] = field(default_factory=dict)
     user: str | None = None
+    identity: str | None = None
 
     def with_payload(self, payload: Mapping[str, Any]) -> AppRequest:
         """The same, as the page's request was that a token tells of."""

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from flask import Flask
 from flask.testing import FlaskClient
 
 from bokeh_server import BokehServer
+from bokeh_server.blueprint.people.auth_users import user_of
+from support.rawsocket import RawClient
+from support.server import running_server
 
 Make = Callable[..., FlaskClient]
 
@@ -27,14 +32,14 @@ def browser(tmp_path: Path) -> Iterator[Make]:
     """Makes a browser at a server with an auth module of this text, and an application."""
     servers: list[BokehServer] = []
 
-    def make(text: str = OPEN, **more: Any) -> FlaskClient:
+    def make(text: str = OPEN, application: Any = lambda doc: None, **more: Any) -> FlaskClient:
         if "auth_provider" not in more:
             more["auth_module"] = tmp_path / "auth.py"
             more["auth_module"].write_text(text)
         app = Flask("auth", static_folder=None)
         server = BokehServer(app, data_dir=tmp_path, url_prefix="pre", **more)
         servers.append(server)
-        server.add_application("/app", lambda doc: None)
+        server.add_application("/app", application)
         return app.test_client()
 
     yield make
@@ -199,3 +204,86 @@ def test_a_function_that_ends_the_process_ends_its_request(browser: Make) -> Non
     """Also where it says where the login is."""
     text = "import sys\ndef get_user(_):\n    return None\ndef get_login_url(_):\n    sys.exit(3)\n"
     assert browser(text).get("/pre/app").status_code == 500
+
+
+# --- who somebody is --------------------------------------------------------------------------
+
+PERSON = """
+import itertools
+count = itertools.count()
+login_url = "/login"
+
+class Person:
+    def __init__(self, **fields):
+        self.__dict__.update(fields)
+
+def get_user(handler):
+    handler.set_cookie("seen", "1")
+    given = {"at": next(count), **{name: handler.get_argument(name) for name in
+             handler.request.arguments if not name.startswith("bokeh-") and name != "kind"}}
+    return given if handler.get_argument("kind", "") == "dict" else Person(**given)
+"""
+SHOWN = """
+from bokeh.io import curdoc
+curdoc().template_variables["who"] = curdoc().session_context.user
+curdoc().template = "{% block contents %}<b>{{ who }}</b>{% endblock %}"
+"""
+
+
+@pytest.mark.parametrize("kind", ["dict", "object"])
+def test_somebody_is_the_same_in_every_request(browser: Make, tmp_path: Path, kind: str) -> None:
+    """An object made anew, or a dict with what changes, leads back to the session; not that of
+    somebody else, though the name be the same."""
+    script = tmp_path / "shown.py"
+    script.write_text(SHOWN)
+    client = browser(PERSON, application=script)
+    ada = f"/pre/app?kind={kind}&bokeh-session-id=mine&name=Ada&id=1"
+    for _ in range(2):
+        page = client.get(ada)
+        assert (page.status_code, "<b>Ada</b>" in page.text) == (200, True)
+    other = client.get(ada.replace("id=1", "id=2"))
+    assert other.status_code == 403
+    assert "somebody else" in other.text
+
+
+def test_somebody_without_a_name_is_refused_at_once(
+    browser: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The page, not its socket, and the log says what to give."""
+    assert browser(PERSON).get("/pre/app").status_code == 500
+    assert "get_user of the auth module gave a Person that says nobody's name" in caplog.text
+    assert "Return a text" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("found", "name"),
+    [
+        (b"a\xffda", "a\N{REPLACEMENT CHARACTER}da"),
+        (7, "7"),
+        ({"id": 0, "email": "a@b.example"}, "0"),
+        ({"username": "", "login": "ada"}, "ada"),
+        ({"uid": 5}, "{'uid': 5}"),
+        (("ada", "admin"), "('ada', 'admin')"),
+    ],
+)
+def test_names(found: object, name: str) -> None:
+    """A name is a text or a number; what has none is known by its own text."""
+    user = user_of(found)
+    assert user is not None
+    assert user.name == name
+
+
+def test_the_socket_of_somebody_made_anew(tmp_path: Path) -> None:
+    """It opens, and cookies of ``get_user`` go with the 101."""
+    (tmp_path / "auth.py").write_text(PERSON)
+    (tmp_path / "app.py").write_text(SHOWN)
+    options = (str(tmp_path / "app.py"), "--auth-module", str(tmp_path / "auth.py"))
+    with running_server(*options) as server:
+        page = requests.get(f"{server.url}/app?name=ada", timeout=30).text
+        found = re.search(r'"token": ?"([^"]+)"', page)
+        assert found is not None
+        protocol = {"Sec-WebSocket-Protocol": f"bokeh, {found[1]}"}
+        client = RawClient(server.port, "/app/ws?name=ada", protocol)
+        client.sock.close()
+        assert client.status == 101
+        assert b"Set-Cookie: seen=1; Path=/\r\n" in client.head + b"\r\n"
