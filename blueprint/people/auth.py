@@ -9,11 +9,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
 from flask import Blueprint, Response, g, redirect, request
+from werkzeug.routing import PathConverter
 from werkzeug.wrappers import Response as AnyResponse
 
 from bokeh_server.blueprint.people.auth_provider import AuthHooks, is_relative
@@ -22,6 +24,8 @@ from bokeh_server.blueprint.state import current_state
 from bokeh_server.errors import Forbidden
 
 if TYPE_CHECKING:
+    from flask.sansio.blueprints import BlueprintSetupState
+
     from bokeh_server.blueprint.people.auth_handlers import Handlers
     from bokeh_server.config import Settings
 
@@ -31,9 +35,11 @@ _KEPT = "_bokeh_server_module_user"
 #: what is for everybody: scripts, styles and pictures of pages, and whether the server lives.
 _OPEN = {"bokehjs", "bokehjs_file", "own_file", "healthz", "readyz", "ping"}
 _OPEN |= {"login", "logout", "static_file", "favicon"}
-_OPEN_ENDS = ("_js", "_css", "_extension")
+_OPEN_ENDS = ("_js", "_css", "_extension", "_of_module")
 #: a handler says itself which it takes.
 _METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT")
+#: an address that is no pattern; dots in a pattern fit dots, too.
+_PLAIN = re.compile(r"[\w/.~-]+")
 
 
 class Auth:
@@ -145,23 +151,34 @@ def _leads() -> bool:
 
 
 def make_auth_blueprint(name: str, hooks: AuthHooks) -> Blueprint:
-    """The blueprint of the login and logout pages that a module defines."""
+    """The blueprint of the login and logout pages that a module defines, and of its endpoints."""
     blueprint = Blueprint(name, __name__)
+    add = partial(blueprint.add_url_rule, methods=_METHODS, provide_automatic_options=False)
     pages = {"login": hooks.login_handler, "logout": hooks.logout_handler}
     for endpoint, handler in pages.items():
         url = getattr(hooks, f"{endpoint}_url")
         if handler is not None and url is not None:
-            blueprint.add_url_rule(
-                url,
-                endpoint,
-                partial(_answer, handler),
-                methods=_METHODS,
-                provide_automatic_options=False,
+            add(url, endpoint, partial(_answer, handler))
+    for number, (url, handler) in enumerate(hooks.endpoints):
+        endpoint = f"{number}_of_module"
+        if _PLAIN.fullmatch(url):
+            add(url, endpoint, partial(_answer, handler))
+        else:
+            fits = f"{name}_{endpoint}"
+            blueprint.record_once(
+                partial(_add_converter, name=fits, regex=url[1:].removesuffix("$"))
             )
+            add(f"/<{fits}:rest>", endpoint, partial(_answer, handler, re.compile(url)))
     return blueprint
 
 
-def _answer(handler: type) -> Response:
+def _add_converter(setup: BlueprintSetupState, name: str, regex: str) -> None:
+    """Have a pattern of Tornado's in rules of Flask's."""
+    kind = type(name, (PathConverter,), {"regex": regex, "part_isolating": False})
+    setup.app.url_map.converters[name] = kind
+
+
+def _answer(handler: type, pattern: re.Pattern[str] | None = None, rest: str = "") -> Response:
     auth = current_state().auth
     assert auth is not None, "its routes are there"
-    return auth.handlers.answer(handler)
+    return auth.handlers.answer(handler, pattern and pattern.fullmatch(f"/{rest}"))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 import logging
+import re
 from collections.abc import Callable, Generator, Mapping
 from http.client import responses
 from typing import Any
@@ -173,19 +174,28 @@ class Handlers:
         result = contained(function, *args)
         return contained(self._coroutines.run, result) if inspect.isawaitable(result) else result
 
-    def answer(self, handler_type: type) -> Response:
+    def answer(self, handler_type: type, found: re.Match[str] | None = None) -> Response:
         """Have a handler answer the request.
+
+        :param found: how the address fits a pattern, whose groups the handler's method is given.
 
         Also one that waits for nothing is on the loop: Tornado asks for it where there is an error.
         """
         connection = _Connection()
         handler = contained(handler_type, self._application, _request(connection))
-        contained(self._coroutines.run, handler._execute([]))
+        args, kwargs = _groups(found) if found is not None else ([], {})
+        contained(self._coroutines.run, handler._execute([], *args, **kwargs))
         return connection.answer()
 
     def close(self) -> None:
         """End."""
         self._coroutines.stop()
+
+
+def _groups(found: re.Match[str]) -> tuple[list[bytes], dict[str, bytes]]:
+    """The groups of a pattern as Tornado gives them: by their names, if they have any."""
+    named = {name: text.encode() for name, text in found.groupdict(default="").items()}
+    return ([] if named else [text.encode() for text in found.groups(default="")]), named
 
 
 def _request(connection: _Connection) -> HTTPServerRequest:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import re
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ class AuthHooks:
 
     :param login_url: where people log in, under our prefix; or at another server.
     :param login_handler: a Tornado ``RequestHandler`` that answers there. The same of logout.
+    :param endpoints: further addresses under our prefix, as patterns of Tornado's, with handlers.
     """
 
     get_user: Callable[[Any], Any] | None = None
@@ -47,6 +49,7 @@ class AuthHooks:
     logout_url: str | None = None
     login_handler: type | None = None
     logout_handler: type | None = None
+    endpoints: tuple[tuple[str, type], ...] = ()
 
     def __post_init__(self) -> None:
         asks = self.get_user or self.get_user_async
@@ -63,13 +66,15 @@ class AuthHooks:
             raise _invalid("LoginHandler cannot be used with a get_login_url() function")
         for name in ("login", "logout"):
             self._check_handler(name)
+        for endpoint in self.endpoints:
+            _check_endpoint(endpoint)
 
     def _check_handler(self, name: str) -> None:
         handler, url = getattr(self, f"{name}_handler"), getattr(self, f"{name}_url")
         if handler is None:
             return
         class_name = f"{name.capitalize()}Handler"
-        if not (inspect.isclass(handler) and _is_of_tornado(handler)):
+        if not _is_of_tornado(handler):
             raise _invalid(f"{class_name} must be a Tornado RequestHandler")
         if not url or not is_relative(url):
             raise _invalid(f"{class_name} can only be used with a relative {name}_url")
@@ -80,10 +85,22 @@ def is_relative(url: str) -> bool:
     return not url.startswith(("http://", "https://", "//"))
 
 
-def _is_of_tornado(handler: type) -> bool:
+def _is_of_tornado(handler: object) -> bool:
     from tornado.web import RequestHandler
 
-    return issubclass(handler, RequestHandler)
+    return inspect.isclass(handler) and issubclass(handler, RequestHandler)
+
+
+def _check_endpoint(endpoint: tuple[Any, ...]) -> None:
+    if len(endpoint) != 2 or not _is_of_tornado(endpoint[1]):
+        raise _invalid(f"{endpoint!r} of its endpoints is no pair of a URL and a RequestHandler")
+    url = endpoint[0]
+    try:
+        re.compile(url[1:])
+    except (re.error, TypeError):
+        url = ""
+    if not url.startswith("/"):
+        raise _invalid(f"{endpoint[0]!r} of its endpoints is no URL that begins with a slash")
 
 
 def _invalid(why: str) -> _Invalid:
@@ -115,6 +132,9 @@ def hooks_of_provider(provider: Any) -> AuthHooks | None:
     :raises ConfigurationError: they make no sense.
     """
     hooks = _hooks({name: getattr(provider, name, None) for name in _NAMES})
+    usual = ((hooks.login_url, hooks.login_handler), (hooks.logout_url, hooks.logout_handler))
+    given = (tuple(each) for each in getattr(provider, "endpoints", ()))
+    hooks = replace(hooks, endpoints=tuple(each for each in given if each not in usual))
     return None if hooks == AuthHooks() else hooks
 
 

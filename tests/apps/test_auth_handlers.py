@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 import requests
+from bokeh.server.auth_provider import AuthModule
 from flask import Flask
 from flask.testing import FlaskClient
+from tornado.web import RequestHandler
 
 from bokeh_server import BokehServer
+from bokeh_server.blueprint.people.auth_provider import hooks_of_provider
 from bokeh_server.blueprint.people.auth_users import user_of
+from bokeh_server.errors import ConfigurationError
 from support.rawsocket import RawClient
 from support.server import running_server
 
@@ -204,6 +208,66 @@ def test_a_function_that_ends_the_process_ends_its_request(browser: Make) -> Non
     """Also where it says where the login is."""
     text = "import sys\ndef get_user(_):\n    return None\ndef get_login_url(_):\n    sys.exit(3)\n"
     assert browser(text).get("/pre/app").status_code == 500
+
+
+# --- addresses of their own -------------------------------------------------------------------
+
+
+def provider(path: Path, *endpoints: Any) -> AuthModule:
+    """A provider of Bokeh's with an auth module's hooks, and further endpoints."""
+    path.write_text(HANDLER.replace('return "ada"', "return None", 1))
+
+    class Provider(AuthModule):  # type: ignore[misc]
+        @property
+        def endpoints(self) -> list[Any]:
+            """The usual, and more."""
+            return [*super().endpoints, *endpoints]
+
+    return Provider(str(path))
+
+
+class Callback(RequestHandler):
+    """Where another server sends people back to."""
+
+    def get(self, *args: str, **kwargs: str) -> None:
+        """Say what is known of it."""
+        self.write(f"{args} {kwargs} {self.get_argument('code', '')}")
+
+
+@pytest.mark.parametrize(
+    ("url", "path", "text"),
+    [
+        ("/callback", "/callback?code=5", "() {} 5"),
+        ("/bokeh/o-auth.2/in", "/bokeh/o-auth.2/in", "() {} "),
+        (r"/from/(\w+)/(.*)$", "/from/git/a/b%20c", "('git', 'a/b c') {} "),
+        (r"/(?P<who>\w+)/back/?", "/git/back/", "() {'who': 'git'} "),
+    ],
+)
+def test_further_endpoints(browser: Make, tmp_path: Path, url: str, path: str, text: str) -> None:
+    """They are served under the prefix beside login and logout, and open without a login."""
+    client = browser(auth_provider=provider(tmp_path / "auth.py", (url, Callback)))
+    answer = client.get(f"/pre{path}")
+    assert (answer.status_code, answer.text) == (200, text)
+    assert client.post(f"/pre{path}").status_code == 405
+    assert client.get("/pre/login?status=404").status_code == 404
+    assert client.get("/pre/app").status_code == 302
+    assert client.get("/pre/elsewhere/in").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "why"),
+    [
+        (("callback", Callback), "is no URL that begins"),
+        (("/call(back", Callback), "is no URL that begins"),
+        ((5, Callback), "is no URL that begins"),
+        (("/callback", len), "is no pair"),
+        (("/callback",), "is no pair"),
+    ],
+)
+def test_endpoints_that_make_no_sense(tmp_path: Path, endpoint: Any, why: str) -> None:
+    """They are refused at the start."""
+    with pytest.raises(ConfigurationError, match=why):
+        hooks_of_provider(provider(tmp_path / "auth.py", endpoint))
 
 
 # --- who somebody is --------------------------------------------------------------------------
