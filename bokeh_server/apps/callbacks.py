@@ -14,7 +14,7 @@ from bokeh.document import Document
 from bokeh.document.locking import UnlockedDocumentProxy
 
 from bokeh_server.apps.containing import contained
-from bokeh_server.apps.coroutines import Coroutines
+from bokeh_server.apps.coroutines import Coroutines, LoopStopped
 from bokeh_server.apps.curdoc import call_with
 from bokeh_server.apps.lock import DocumentLock
 from bokeh_server.apps.schedule import Schedule, Task
@@ -156,6 +156,8 @@ class Callbacks:
             return
         try:
             self._runner.callback(function)
+        except LoopStopped:
+            log.debug("A callback of an application was not done when the server stopped")
         except Exception:
             log.exception("A callback of an application failed")
         finally:

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-__all__ = ["Coroutines", "run_apart"]
+__all__ = ["Coroutines", "LoopStopped", "run_apart"]
 
 T = TypeVar("T")
 
@@ -26,6 +26,13 @@ log = logging.getLogger("bokeh_server")
 
 #: seconds between two looks at whether the loop that a result is to come from is there still.
 LOOK_SECONDS = 1.0
+
+
+class LoopStopped(RuntimeError):
+    """The server was stopped before a coroutine was done."""
+
+    def __init__(self) -> None:
+        super().__init__("the server was stopped before a coroutine was done")
 
 
 class Coroutines:
@@ -39,7 +46,8 @@ class Coroutines:
     def run(self, awaitable: Awaitable[T]) -> T:
         """Run a coroutine, and wait until it is done; others run meanwhile.
 
-        :raises RuntimeError: this is the loop's own thread; or the loop was stopped.
+        :raises RuntimeError: this is the loop's own thread.
+        :raises LoopStopped: it was stopped meanwhile.
         """
         if self.is_here:
             if inspect.iscoroutine(awaitable):
@@ -50,8 +58,13 @@ class Coroutines:
         while not concurrent.futures.wait([future], LOOK_SECONDS).done:
             if loop.is_closed():
                 future.cancel()
-                raise RuntimeError("the server was stopped before a coroutine was done")
-        return future.result()
+                raise LoopStopped
+        try:
+            return future.result()
+        except concurrent.futures.CancelledError as error:
+            if self._loop is loop:  # somebody else cancelled it
+                raise
+            raise LoopStopped from error
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:

@@ -222,6 +222,30 @@ def test_who_waits_for_a_coroutine_does_not_outlast_the_loop() -> None:
     assert len(found) == 1
 
 
+@pytest.mark.parametrize("by_server", [True, False], ids=["stopped", "cancelled"])
+def test_a_stop_fails_no_callback(
+    running: Running,
+    by_server: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Nothing is said of what still waits for something; what cancels itself is told of."""
+    monkeypatch.setattr("bokeh_server.apps.hosting.PATIENCE", 0.1)
+    waiting = threading.Event()
+
+    async def wait() -> None:
+        waiting.set()
+        await asyncio.sleep(60 if by_server else 0.01)
+        raise asyncio.CancelledError
+
+    running.open(lambda doc: doc.add_next_tick_callback(wait))
+    assert waiting.wait(10)
+    if not by_server:
+        wait_for(lambda: caplog.records)
+    running.close()
+    assert ("A callback of an application failed" in caplog.text) is not by_server
+
+
 def test_many_wait_for_the_lock_beside_those_who_need_the_executor(running: Running) -> None:
     """More of them than it has threads: they wait in others."""
     worked: list[int] = []
