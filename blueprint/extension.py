@@ -118,6 +118,9 @@ class BokehServer:
             why = "this extension has no app yet, or several"
             raise ConfigurationError(attempted, why, "Call init_app first, and give app=")
         state: State = found.extensions[EXTENSION]
+        if isinstance(users, str):
+            why = f"users={users!r} is one text, and each of its letters would be somebody"
+            raise ConfigurationError(attempted, why, f"Give a list: users=[{users!r}]")
         place = normal_path(path)
         if place in state.added:
             raise ConfigurationError(attempted, "there is one already", "Use another address")

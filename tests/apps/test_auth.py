@@ -255,3 +255,12 @@ def test_nobody_joins_a_session_of_somebody_else(opener: str | None, tmp_path: P
     name[0] = opener
     assert client.get("/app?bokeh-session-id=trap").status_code == 200
     server.close()
+
+
+def test_the_users_of_an_application_are_no_text(tmp_path: Path) -> None:
+    """``users="ada"`` would be for the users ``a`` and ``d``, and not for her."""
+    app = Flask("people", static_folder=None)
+    server = BokehServer(app, data_dir=tmp_path, multi_user=True)
+    with pytest.raises(ConfigurationError, match=r"Give a list: users=\['ada'\]"):
+        server.add_application("/app", lambda doc: None, users="ada")
+    server.close()
