@@ -1,4 +1,4 @@
-"""Errors as answers: JSON for programs, a page for people."""
+"""Errors as answers: JSON for programs, a page for people, a script for pages that embed."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.wrappers import Response as AnyResponse
 
 from bokeh_server.blueprint.people.callers import has_login_page
-from bokeh_server.blueprint.rendering import render
+from bokeh_server.blueprint.rendering import json_in_html, render
 from bokeh_server.blueprint.static_files import links
-from bokeh_server.blueprint.wishes import wants_page
+from bokeh_server.blueprint.wishes import wants_page, wants_script
 from bokeh_server.errors import BokehServerError, CallerError, NotAuthenticated, TooMany
 
 __all__ = ["answer_error", "answer_http_error", "answer_unexpected"]
@@ -96,6 +96,9 @@ def _answer(status: int, code: str, detail: str) -> Response:
         heading = _HEADINGS.get(status, "Something went wrong")
         page = render("error.html", status=status, heading=heading, detail=detail)
         answer = Response(page, status, mimetype="text/html")
+    elif wants_script():
+        told = f"console.error({json_in_html(detail)});"
+        answer = Response(told, status, content_type="application/javascript")
     else:
         answer = jsonify(error=code, detail=detail)
         answer.status_code = status

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -133,6 +134,21 @@ def test_an_embedding_page_can_read_the_refusal(client: FlaskClient) -> None:
     answer = client.get(path, headers={"Origin": "http://other.example"})
     assert answer.status_code == 403
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_a_refused_script_says_why(client: FlaskClient) -> None:
+    """The embedding page runs it, whatever its status; who asks for JSON, or a page, gets that."""
+    path = "/pre/app/autoload.js"
+    for accept in ("*/*", "", "text/javascript"):
+        answer = client.get(path, headers={"Accept": accept})
+        assert (answer.status_code, answer.mimetype) == (403, "application/javascript")
+        told = re.fullmatch(r'console\.error\(("[^<>]*")\);', answer.text)
+        assert told is not None
+        assert "nobody is logged in" in json.loads(told[1])
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    answer = client.get(path, headers={"Accept": "application/json"})
+    assert answer.get_json()["error"] == "forbidden"
+    assert client.get(path, headers={"Accept": "text/html,*/*;q=0.8"}).mimetype == "text/html"
 
 
 def test_a_session_is_of_who_opened_it(client: FlaskClient) -> None:

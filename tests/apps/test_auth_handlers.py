@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import requests
@@ -208,6 +210,18 @@ def test_a_function_that_ends_the_process_ends_its_request(browser: Make) -> Non
     """Also where it says where the login is."""
     text = "import sys\ndef get_user(_):\n    return None\ndef get_login_url(_):\n    sys.exit(3)\n"
     assert browser(text).get("/pre/app").status_code == 500
+
+
+def test_a_refused_script_has_no_code_of_the_address(browser: Make) -> None:
+    """What is repeated in it ends neither its text nor a script around it."""
+    why = "</script>'\"\u2028\\&"
+    text = OPEN.replace('return "ada"', 'raise HTTPError(403, reason=handler.get_argument("why"))')
+    client = browser(f"from tornado.web import HTTPError\n{text}")
+    answer = client.get(f"/pre/app/autoload.js?{urlencode({'why': why})}")
+    assert answer.status_code == 403
+    assert not set("<>&\u2028\n") & set(answer.text)
+    told = json.loads(answer.text.removeprefix("console.error(").removesuffix(");"))
+    assert why in told
 
 
 # --- addresses of their own -------------------------------------------------------------------
