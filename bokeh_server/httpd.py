@@ -20,6 +20,8 @@ from typing import Any
 from gevent import Timeout, pywsgi, sleep
 from werkzeug.exceptions import ClientDisconnected
 
+from bokeh_server.unsent import unsent
+
 __all__ = ["HttpServer", "Wsgi"]
 
 Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -46,21 +48,6 @@ _STOPPING = (
     b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
     % (len(_STOPPING_BODY), _STOPPING_BODY)
 )
-
-
-def _unsent(sock: Any) -> int:
-    """Bytes that the peer has not yet acknowledged; 0 where the system does not tell.
-
-    The system calls a full connection writable only when a good part of its buffer is free again,
-    which over a slow line takes minutes; this number sinks with every packet that arrives.
-    """
-    try:
-        import fcntl
-        import termios
-
-        return int.from_bytes(fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
-    except (ImportError, AttributeError, OSError):
-        return 0
 
 
 def _level(code: int) -> int:
@@ -211,13 +198,13 @@ class _Handler(pywsgi.WSGIHandler):  # type: ignore[misc]
 
     def _send_some(self, view: memoryview) -> int:
         """Send what goes; a peer that takes nothing of what is under way has gone."""
-        sent, unsent = 0, sys.maxsize
+        sent, waiting = 0, sys.maxsize
         while not sent:
             with Timeout(self.seconds, False):
                 sent = int(self.socket.send(view))
             if not sent:
-                before, unsent = unsent, _unsent(self.socket)
-                if unsent >= before or not unsent:
+                before, waiting = waiting, unsent(self.socket)
+                if waiting >= before or not waiting:
                     raise BrokenPipeError(errno.EPIPE, "the client stopped reading")
         return sent
 

@@ -61,6 +61,7 @@ ALLOWED: dict[str, set[str]] = {
     "bokeh_server.sites": {"bokeh_server.errors"},
     "bokeh_server.readable": set(),
     "bokeh_server.tags": set(),
+    "bokeh_server.unsent": set(),
     "bokeh_server.secret_keys": {"bokeh_server.errors"},
     "bokeh_server.parsers": set(),
     "bokeh_server.app_settings": {"bokeh_server.parsers"},
@@ -181,13 +182,14 @@ ALLOWED: dict[str, set[str]] = {
         "wsproto",
         "IPython",
     },
-    "bokeh_server.httpd": {"gevent", "werkzeug"},
+    "bokeh_server.httpd": {"bokeh_server.unsent", "gevent", "werkzeug"},
     "bokeh_server.serving": BASE
     | {
         "bokeh_server.apps",
         "bokeh_server.blueprint",
         "bokeh_server.config",
         "bokeh_server.httpd",
+        "bokeh_server.unsent",
         "bokeh",
         "flask",
         "werkzeug",

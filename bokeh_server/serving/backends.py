@@ -5,21 +5,19 @@ WebSockets leave both of them for our own loop, so none of them takes a thread.
 
 from __future__ import annotations
 
-import logging
 import socket
 import ssl
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from bokeh_server.blocking import is_gevent
 from bokeh_server.config import Settings
+from bokeh_server.serving.threads import ThreadsServer
 
 if TYPE_CHECKING:
     from flask import Flask
 
 __all__ = ["Backend", "make_backend"]
-
-log = logging.getLogger("bokeh_server")
 
 
 class Backend(Protocol):
@@ -38,7 +36,7 @@ def make_backend(
     """What fits this process."""
     if is_gevent():
         return _Greenlets(app, listener, settings, context)
-    return _Threads(app, listener, context)
+    return _Threads(app, listener, settings, context)
 
 
 class _Greenlets:
@@ -63,31 +61,17 @@ class _Greenlets:
 
 
 class _Threads:
-    def __init__(self, app: Flask, listener: socket.socket, context: ssl.SSLContext | None) -> None:
-        from werkzeug.serving import WSGIRequestHandler, make_server
-
-        class Handler(WSGIRequestHandler):
-            protocol_version = "HTTP/1.1"
-            disable_nagle_algorithm = True
-
-            def log(self, type: str, message: str, *args: Any) -> None:  # noqa: A002
-                log.debug(message, *args)
-
-        host, port = listener.getsockname()[:2]
+    def __init__(
+        self,
+        app: Flask,
+        listener: socket.socket,
+        settings: Settings,
+        context: ssl.SSLContext | None,
+    ) -> None:
         self._listener = listener
-        http: Any = make_server(
-            host,
-            port,
-            app,
-            threaded=True,
-            request_handler=Handler,
-            ssl_context=context,
-            fd=listener.fileno(),
+        self._http = ThreadsServer(
+            listener, app, request_timeout=settings.request_timeout, ssl_context=context
         )
-        # A client that keeps its connection open holds up nobody.
-        http.daemon_threads = True
-        http.block_on_close = False
-        self._http = http
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
