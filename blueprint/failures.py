@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from bokeh_server.blueprint.people.callers import has_login_page
 from bokeh_server.blueprint.rendering import json_in_html, render
+from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
 from bokeh_server.blueprint.wishes import wants_page, wants_script
 from bokeh_server.errors import BokehServerError, CallerError, NotAuthenticated, TooMany
@@ -95,7 +96,7 @@ def _answer(status: int, code: str, detail: str) -> Response:
     if wants_page():
         heading = _HEADINGS.get(status, "Something went wrong")
         page = render("error.html", status=status, heading=heading, detail=detail)
-        answer = Response(page, status, mimetype="text/html")
+        answer = Response(_mended(page), status, mimetype="text/html")
     elif wants_script():
         told = f"console.error({json_in_html(detail)});"
         answer = Response(told, status, content_type="application/javascript")
@@ -104,3 +105,12 @@ def _answer(status: int, code: str, detail: str) -> Response:
         answer.status_code = status
     answer.headers["Vary"] = "Accept"
     return answer
+
+
+def _mended(page: str) -> str:
+    """With ``dev`` the page of an error loads itself again when the application was mended."""
+    if not current_state().settings.dev:
+        return page
+    from bokeh_server.blueprint.applications.developing import with_script
+
+    return with_script(page)

@@ -17,7 +17,7 @@ from bokeh_server.secret_keys import Keys, load_keys
 
 if TYPE_CHECKING:
     from bokeh_server.accounts import Accounts, Handovers, Links, Registration
-    from bokeh_server.apps import Backend
+    from bokeh_server.apps import Backend, Guard
     from bokeh_server.blueprint.assets import Assets
     from bokeh_server.blueprint.documents.feed import Feed
     from bokeh_server.blueprint.documents.presence import Presence
@@ -164,6 +164,7 @@ def _find_assets(state: State) -> Assets:
 def _make_applications(state: State) -> Backend:
     from bokeh.application.application import Application
 
+    from bokeh_server.apps import Services
     from bokeh_server.blueprint.applications.options import make_backend
     from bokeh_server.blueprint.applications.publishing import EnginePublisher
 
@@ -176,8 +177,14 @@ def _make_applications(state: State) -> Backend:
         _socket_limits(state),
         prefix + hooks.logout_url if hooks is not None and hooks.logout_url else None,
         former=_former_session_keys(state),
-        publisher=EnginePublisher(state),
+        services=Services(EnginePublisher(state), _guard(state)),
     )
+
+
+def _guard(state: State) -> Guard | None:
+    from bokeh_server.blueprint.applications.guarding import LoginGuard
+
+    return LoginGuard(state) if state.settings.multi_user else None
 
 
 def _given_key(state: State) -> bytes:

@@ -27,9 +27,9 @@ def main() -> None:
     """
     way, listener = sys.argv[1], int(sys.argv[2])
     if way == "gevent":
-        from gevent import monkey
+        from bokeh_server.greenlets import patch
 
-        monkey.patch_all()
+        patch()
     life = os.dup(0)
     _have_no_input()
     code = 1

@@ -103,7 +103,13 @@ ALLOWED: dict[str, set[str]] = {
         "bokeh",
         "orjson",
     },
-    "bokeh_server.app_worker": {"bokeh_server.apps", "bokeh_server.errors", "gevent"},
+    "bokeh_server.greenlets": {"gevent"},
+    "bokeh_server.app_worker": {
+        "bokeh_server.apps",
+        "bokeh_server.errors",
+        "bokeh_server.greenlets",
+        "gevent",
+    },
     "bokeh_server.blueprint": BASE
     | {
         "bokeh_server.apps",
@@ -217,6 +223,7 @@ ALLOWED: dict[str, set[str]] = {
         "bokeh_server.protocol",
         "bokeh_server.documents",
         "bokeh_server.accounts",
+        "bokeh_server.greenlets",
         "bokeh_server.secret_keys",
         "bokeh_server.server",
         "bokeh_server.storage",

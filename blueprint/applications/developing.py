@@ -72,7 +72,10 @@ class Reloader:
 
     def _run(self) -> None:
         while not self._stop.wait(SECONDS):
-            self.look()
+            try:
+                self.look()
+            except Exception:
+                log.exception("The files of the applications could not be looked at")
 
     def look(self) -> None:
         """Look once, and load again what changed."""

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from bokeh_server.apps import AppHost, Backend, Filters, HostOptions, Lifetimes, Tokens
+from bokeh_server.apps import (
+    NO_SERVICES,
+    AppHost,
+    Backend,
+    Filters,
+    HostOptions,
+    Lifetimes,
+    Services,
+    Tokens,
+)
 from bokeh_server.apps.workers import WorkerBackend
 from bokeh_server.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from bokeh.application.application import Application
 
-    from bokeh_server.apps import Publisher
     from bokeh_server.config import Settings
     from bokeh_server.sockets import Limits
 
@@ -61,25 +69,25 @@ def make_backend(
     logout_url: str | None = None,
     *,
     former: Sequence[bytes] = (),
-    publisher: Publisher | None = None,
+    services: Services = NO_SERVICES,
 ) -> Backend:
     """Where applications run, as the settings say.
 
     :param limits: of WebSockets, which may be in worker processes.
     :param logout_url: where people log out, where that is not ours.
     :param former: what signed ids and tokens formerly, and is good still.
-    :param publisher: stores what applications publish in this process.
+    :param services: what applications have of this process.
     :raises ConfigurationError: worker processes are wanted, and one of the applications is no file.
     """
     options = host_options(settings, secret, logout_url, former)
     if not settings.app_workers:
-        return AppHost(applications, options, publisher)
+        return AppHost(applications, options, services)
     return WorkerBackend(
         applications,
         options,
         count=settings.app_workers,
         limits=limits,
-        publisher=publisher,
+        services=services,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Response
 
 from bokeh_server.apps import Farewell
+from bokeh_server.blueprint.applications.guarding import present_permit
 from bokeh_server.blueprint.applications.index import demand_application
 from bokeh_server.blueprint.applications.requests import app_request
 from bokeh_server.blueprint.foreign import own_names
@@ -25,12 +26,18 @@ def open_socket(path: str, upgrade: Upgrade) -> Response:
         why = "the request has no token in Sec-WebSocket-Protocol"
         raise Forbidden("open a live connection", why, "Load the page again")
     try:
-        take = current_state().applications.admit(path, app_request(), token, script=script)
+        take = current_state().applications.admit(
+            path, app_request(), token, script=script, permit=_permit()
+        )
     except SessionExpired:
         if script:
             raise
         return upgrade.adopt(Farewell, subprotocol="bokeh")
     return upgrade.hand_over(take, subprotocol="bokeh")
+
+
+def _permit() -> str | None:
+    return present_permit() if current_state().settings.multi_user else None
 
 
 def _check_origin(upgrade: Upgrade) -> None:

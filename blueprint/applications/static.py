@@ -9,6 +9,7 @@ from flask import Response, request, send_from_directory
 from werkzeug.exceptions import NotFound
 
 from bokeh_server.apps import bokehjs_folder
+from bokeh_server.blueprint.applications.index import demand_application
 from bokeh_server.blueprint.state import current_state
 
 __all__ = ["send_bokehjs", "send_extension", "send_of_application"]
@@ -36,6 +37,7 @@ def send_of_application(path: str, file: str) -> Response:
     """A file of an application's folder ``static``, or of BokehJS where it has none."""
     own = current_state().applications.static_folder(path)
     if own is not None and (path != "/" or (Path(own) / file).is_file()):
+        demand_application(path)
         return _send(Path(own), file)
     return _send(bokehjs_folder(), file)
 

@@ -2,7 +2,7 @@
 // ended. Loaded after BokehJS and before it connects; in pages of other sites, too.
 (() => {
   const ENDED = 4005
-  const CHANGED = 4006
+  const LAPSED = 4003
   const SESSION = "session-"
 
   if (window.bokehServerWatches === true)
@@ -29,6 +29,8 @@
   const ANEW = "The session of this page had ended, and another one has begun. "
     + "What was entered or chosen before is gone."
   const OVER = "The session of this page has ended. Load the page again to begin another."
+
+  const LEFT = "You are logged out, or may use this application no more. Load the page again."
 
   // The session that each token led to first.
   const sessions = new Map()
@@ -93,8 +95,8 @@
   function closed(code) {
     if (code === ENDED)
       show(OVER, "over")
-    else if (code === CHANGED)
-      window.location.reload()
+    else if (code === LAPSED)
+      show(LEFT, "over")
   }
 
   function watch(socket, token) {

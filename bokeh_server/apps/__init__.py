@@ -20,14 +20,17 @@ from bokeh_server.apps.loading import (
 )
 from bokeh_server.apps.opening import Asked
 from bokeh_server.apps.options import HostOptions, Lifetimes
+from bokeh_server.apps.permits import Guard
 from bokeh_server.apps.publishing import Publisher, publish
 from bokeh_server.apps.rendering import Embedding, PageFiles, bokehjs_folder
 from bokeh_server.apps.requests import AppRequest, Filters, payload_of
 from bokeh_server.apps.running import RunningApplication
+from bokeh_server.apps.services import NO_SERVICES, Services
 from bokeh_server.apps.session import AppSession
 from bokeh_server.apps.tokens import Token, Tokens
 
 __all__ = [
+    "NO_SERVICES",
     "AppHost",
     "AppRequest",
     "AppSession",
@@ -37,6 +40,7 @@ __all__ = [
     "Embedding",
     "Farewell",
     "Filters",
+    "Guard",
     "HandOver",
     "HostOptions",
     "Lifetimes",
@@ -44,6 +48,7 @@ __all__ = [
     "PageFiles",
     "Publisher",
     "RunningApplication",
+    "Services",
     "Token",
     "Tokens",
     "application_of",

@@ -49,10 +49,20 @@ class Backend(Protocol):
     def static_folder(self, path: str) -> str | None:
         """The folder of an application's own files."""
 
-    def admit(self, path: str, request: AppRequest, token: str, *, script: bool) -> HandOver:
+    def admit(
+        self,
+        path: str,
+        request: AppRequest,
+        token: str,
+        *,
+        script: bool,
+        permit: str | None = None,
+    ) -> HandOver:
         """Open the session that a token names, for a connection that is to be handed over.
 
         :param script: it is a script that connects, not a browser.
+        :param permit: by what the person was let in, for the :class:`Guard`, which closes the
+            connection when that is good no more; ``None``: it is for everybody.
         :raises Forbidden: the token is not good.
         """
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from bokeh_server.apps.session import EXPIRED, AppSession
 from bokeh_server.channels import Cursor
 from bokeh_server.protocol.messages import ack
@@ -16,7 +18,14 @@ class AppHandler(BokehHandler):
 
     __slots__ = ("_session",)
 
-    def __init__(self, connection: Connection, session: AppSession, *, script: bool) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        session: AppSession,
+        *,
+        script: bool,
+        leave: Callable[[], None] = lambda: None,
+    ) -> None:
         super().__init__(
             connection,
             session,
@@ -26,6 +35,7 @@ class AppHandler(BokehHandler):
             # BokehJS forgets buffers when it pulls again after a lost connection.
             inline=session.was_left and not script,
             ranges=True,
+            leave=leave,
         )
         self._session = session
         session.connected()
@@ -35,7 +45,8 @@ class AppHandler(BokehHandler):
         self._connection.send(ack(self._session.birth))
 
     def closed(self) -> None:
-        """Tell the session."""
+        """Tell the session, and who else wants to know."""
+        super().closed()
         self._session.disconnected()
 
 

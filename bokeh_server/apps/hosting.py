@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from bokeh.application.application import Application
@@ -16,12 +16,15 @@ from bokeh_server.apps.curdoc import install
 from bokeh_server.apps.loading import metadata_of
 from bokeh_server.apps.opening import Asked, open_by_token, open_for_page
 from bokeh_server.apps.options import HostOptions
-from bokeh_server.apps.publishing import Publisher
+from bokeh_server.apps.permits import Permits
+from bokeh_server.apps.pipes import install as install_pipes
 from bokeh_server.apps.rendering import Embedding, PageFiles, render_page, render_script
 from bokeh_server.apps.requests import AppRequest
 from bokeh_server.apps.running import RunningApplication
 from bokeh_server.apps.schedule import Schedule, Task
+from bokeh_server.apps.services import NO_SERVICES, Services
 from bokeh_server.errors import NotFound
+from bokeh_server.sockets.connection import Connection
 from bokeh_server.sockets.loop import SocketLoop
 from bokeh_server.sockets.takeover import Transport
 
@@ -35,14 +38,14 @@ class AppHost:
     """Runs applications: what they share, and when they begin and end; a :class:`Backend`.
 
     :param applications: by their addresses.
-    :param publisher: stores what sessions publish.
+    :param services: what is around them.
     """
 
     def __init__(
         self,
         applications: Mapping[str, Application],
         options: HostOptions,
-        publisher: Publisher | None = None,
+        services: Services = NO_SERVICES,
     ) -> None:
         self.options = options
         self._schedule = Schedule()
@@ -50,7 +53,8 @@ class AppHost:
         self._lock = threading.Lock()
         self._looking: Task | None = None
         self._stopped = False
-        self._publisher = publisher
+        self._publisher = services.publisher
+        self._permits = Permits(services.guard, self._schedule) if services.guard else None
         self._running = {
             path: self._run(path, application) for path, application in applications.items()
         }
@@ -96,10 +100,17 @@ class AppHost:
         """What the author of an application wants to be known of it; makes no session."""
         return metadata_of(self.at(path).application)
 
-    def admit(self, path: str, request: AppRequest, token: str, *, script: bool) -> HandOver:
-        """Open the session that a token names, for a connection.
+    def admit(
+        self,
+        path: str,
+        request: AppRequest,
+        token: str,
+        *,
+        script: bool,
+        permit: str | None = None,
+    ) -> HandOver:
+        """Open the session that a token names, for a connection; see :class:`Backend`.
 
-        :param script: it is a script that connects, not a browser.
         :raises Forbidden: the token is not good.
         """
         tokens = self.options.tokens
@@ -108,14 +119,18 @@ class AppHost:
         def hand_over(
             loop: SocketLoop, transport: Transport, initial: bytes, answer: bytes
         ) -> None:
-            loop.adopt(
-                transport,
-                lambda connection: AppHandler(connection, session, script=script),
-                initial=initial,
-                answer=answer,
-            )
+            loop.adopt(transport, make_handler, initial=initial, answer=answer)
+
+        def make_handler(connection: Connection) -> AppHandler:
+            leave = self._watched(permit, connection)
+            return AppHandler(connection, session, script=script, leave=leave)
 
         return hand_over
+
+    def _watched(self, permit: str | None, connection: Connection) -> Callable[[], None]:
+        if permit is None or self._permits is None:
+            return lambda: None
+        return self._permits.join(permit, connection)
 
     def at(self, path: str) -> RunningApplication:
         """The application at an address.
@@ -145,6 +160,7 @@ class AppHost:
             if self._looking is not None or self._stopped:
                 return
             install()
+            install_pipes()
             self._looking = self._schedule.after(self.options.lifetimes.check, self._look)
         self._schedule.start()
         for application in self._running.values():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -20,11 +20,18 @@ class DocumentLock:
 
     The lock belongs to a context: a coroutine has it in whatever thread it goes on,
     and a task that outlives who started it has it no longer.
+
+    :param begin: called when it has been taken.
+    :param end: called before it is given back.
     """
 
-    __slots__ = ("_holder", "_lock")
+    __slots__ = ("_begin", "_end", "_holder", "_lock")
 
-    def __init__(self) -> None:
+    def __init__(
+        self, begin: Callable[[], None] = lambda: None, end: Callable[[], None] = lambda: None
+    ) -> None:
+        self._begin = begin
+        self._end = end
         self._lock = threading.Lock()
         self._holder: object | None = None
 
@@ -50,9 +57,11 @@ class DocumentLock:
             raise ApplicationUnavailable("use this session", why, "Try again when it is done")
         self._holder = holder
         token = _held.set((*_held.get(), holder))
+        self._begin()
         try:
             yield
         finally:
+            self._end()
             _held.reset(token)
             self._holder = None
             self._lock.release()

@@ -90,7 +90,9 @@ def open_by_token(
             "Load the page again",
         )
     asked = request.with_payload(token.payload)
-    return _checked(application.open(session_id, asked, token.payload), request)
+    session = application.open(session_id, asked, token.payload)
+    session.was_left = True  # by the page that had the one before
+    return _checked(session, request)
 
 
 def _checked(session: AppSession, request: AppRequest) -> AppSession:

@@ -75,7 +75,8 @@ class AppSession:
         self.birth = f"session-{secrets.token_hex(8)}"
         self.document = document
         self.channel = Channel()
-        self.lock = DocumentLock()
+        # A callback that sends much may let no greenlet write before its end.
+        self.lock = DocumentLock(self.channel.keep, self.channel.keep_no_more)
         self._coroutines = coroutines
         self.runner = Runner(document, self.lock, coroutines)
         self._callbacks = Callbacks(self.runner, schedule, self)

@@ -18,6 +18,8 @@ __all__ = ["Behind", "Channel", "Closed", "Cursor", "Entry", "Follower"]
 
 MAX_ENTRIES: Final = 1024
 MAX_BYTES: Final = 16 * 1024 * 1024
+#: what is published at one go may be so many times as much, for followers get no turn meanwhile.
+AT_ONE_GO: Final = 8
 
 
 @dataclass(slots=True)
@@ -118,9 +120,9 @@ class Channel:
         "_cursors",
         "_dropped",
         "_head",
+        "_kept_from",
         "_lock",
-        "_max_bytes",
-        "_max_entries",
+        "_most",
         "_newest",
         "_ready",
         "_ring",
@@ -128,8 +130,8 @@ class Channel:
     )
 
     def __init__(self, *, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
-        self._max_entries = max_entries
-        self._max_bytes = max_bytes
+        self._most = max_entries, max_bytes
+        self._kept_from: int | None = None
         self._lock = threading.Lock()
         #: position -> entry, for every position from base to head.
         self._ring: dict[int, Entry] = {}
@@ -175,6 +177,17 @@ class Channel:
             ready = self._take_ready()
         for cursor in ready:
             cursor.follower.wake()
+
+    def keep(self) -> None:
+        """Keep more of what is published from now on, for followers may get no turn: see
+        :meth:`keep_no_more`."""
+        with self._lock:
+            self._kept_from = self._head
+
+    def keep_no_more(self) -> None:
+        """Followers have their turn now; what is too much goes with what is published next."""
+        with self._lock:
+            self._kept_from = None
 
     def follow(self, follower: Follower, *, seq: int | None = None) -> Cursor:
         """Give a cursor to what comes next.
@@ -293,10 +306,14 @@ class Channel:
         self._bytes += len(entry.data or b"")
         if not entry.transient:
             self._newest = entry.seq
-        while len(self._ring) > 1 and (
-            len(self._ring) > self._max_entries or self._bytes > self._max_bytes
-        ):
+        while len(self._ring) > 1 and self._is_full():
             self._drop_oldest()
+
+    def _is_full(self) -> bool:
+        entries, size = self._most
+        if self._kept_from is not None and self._base >= self._kept_from:
+            entries, size = entries * AT_ONE_GO, size * AT_ONE_GO
+        return len(self._ring) > entries or self._bytes > size
 
     def _drop_oldest(self) -> None:
         gone = self._ring.pop(self._base)

@@ -42,9 +42,9 @@ def serves(words: list[str]) -> bool:
 def main() -> None:
     """Run the command; never returns."""
     if serves(sys.argv[1:]):
-        from gevent import monkey
+        from bokeh_server.greenlets import patch
 
-        monkey.patch_all()
+        patch()
     from bokeh_server.cli.commands import run
 
     run()

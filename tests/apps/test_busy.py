@@ -11,6 +11,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 import pytest
+from apps.conftest import Browser, wait_for
 from bokeh.document import Document
 from flask import Flask
 
@@ -25,6 +26,7 @@ from bokeh_server.apps import (
     application_of,
     hosting,
 )
+from bokeh_server.apps.session import MOST_WAITING
 from bokeh_server.errors import ApplicationUnavailable
 
 FILES = PageFiles("/bokeh/")
@@ -103,6 +105,31 @@ def test_the_answer_says_so(tmp_path: Path) -> None:
         assert answer.json["error"] == "application_unavailable"
         assert client.get("/app").status_code == HTTPStatus.OK
     bokeh.close()
+
+
+def test_many_who_wait_for_one_session_leave_threads_to_others(host: AppHost) -> None:
+    """So many messages wait for it, further ones are refused; who goes away does not wait."""
+    session = host.at("/app").open("busy", AppRequest(), {})
+    refused: list[ApplicationUnavailable] = []
+
+    def join() -> None:
+        try:
+            Browser(session)
+        except ApplicationUnavailable as error:
+            refused.append(error)
+
+    threads = [threading.Thread(target=join) for _ in range(MOST_WAITING + 5)]
+    with hung(session):
+        for thread in threads:
+            thread.start()
+        wait_for(lambda: len(refused) == 5)
+        assert sum(each.is_alive() for each in threads) == MOST_WAITING
+        for _ in range(300):
+            session.disconnected()
+        assert threading.active_count() < 3 * MOST_WAITING
+    for thread in threads:
+        thread.join(10)
+    assert session.channel.followers == MOST_WAITING
 
 
 def test_hung_sessions_hold_up_the_end_together(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,13 +61,29 @@ def test_pages_follow_the_files(folder: Path, browser: Browser) -> None:
         wait_until(page.title, "second")
         write(folder / "main.py", "def (")
         wait_for(lambda: "SyntaxError" in server.log)
-        assert page.title() == "second"
+        wait_until(page.title, "second")
         mended = f"{MAIN}curdoc().title = TEXT + open({str(data)!r}).read()\n"
         write(folder / "main.py", mended)
         wait_until(page.title, "second1")
         wait_for_script(page)
         write(data, "2")
         wait_until(page.title, "second2")
+        server.tracebacks_expected = True
+        page.close()
+
+
+def test_a_page_with_an_error_comes_back(folder: Path, browser: Browser) -> None:
+    """What fails as it runs gives an error page, which is loaded again when it is mended."""
+    with running_server(str(folder), "--dev") as server:
+        page = browser.new_page()
+        page.goto(f"{server.url}/dash")
+        wait_until(page.title, "first")
+        wait_for_script(page)
+        write(folder / "main.py", MAIN + "1 / 0\n")
+        page.wait_for_selector("text=its code failed")
+        wait_for_script(page)
+        write(folder / "main.py", MAIN.replace("title = TEXT", "title = 'mended'"))
+        wait_until(page.title, "mended")
         server.tracebacks_expected = True
         page.close()
 

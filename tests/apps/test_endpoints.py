@@ -156,6 +156,22 @@ def test_cookies_are_only_for_pages_that_were_named(site: Make) -> None:
     assert "Access-Control-Allow-Credentials" not in answer.headers
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        "bokeh-absolute-url=http://[",
+        "bokeh-absolute-url=http://x/%22;alert(1)//",
+        "bokeh-app-path=%22;alert(1)//",
+        "bokeh-app-path=%3C/script%3E",
+        "bokeh-autoload-element=%5C",
+    ],
+)
+def test_an_embedding_writes_no_script_of_the_address(site: Callable[..., Site], more: str) -> None:
+    """What would end a literal of the script is refused, and so is what is no address."""
+    address = f"/app/autoload.js?{more}" if "element" in more else f"{AUTOLOAD}&{more}"
+    assert site().client.get(address).status_code == 400
+
+
 def test_who_may_frame_a_page(site: Callable[..., Site]) -> None:
     """Sites that may connect, and no others, whatever the address says."""
     client = site(allow_websocket_origin="other.example").client

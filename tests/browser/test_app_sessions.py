@@ -42,8 +42,8 @@ window.WebSocket = class extends WebSocket {
 """
 
 
-#: what a page hears when its application has changed.
-CLOSED_AS_CHANGED = "() => sockets.at(-1).dispatchEvent(new CloseEvent('close', {code: 4006}))"
+#: what a page hears when its person was logged out.
+CLOSED_AS_LAPSED = "() => sockets.at(-1).dispatchEvent(new CloseEvent('close', {code: 4003}))"
 
 
 @pytest.fixture
@@ -106,10 +106,9 @@ def test_a_page_whose_worker_died_says_that_it_started_anew(
         embedding.get_by_role("button", name="Load again").click()
         wait_until(lambda: value_of(embedding), 1)
         assert embedding.locator(BAR).count() == 0
-        set_value(first, 3)
-        with first.expect_navigation():
-            first.evaluate(CLOSED_AS_CHANGED)
-        wait_until(lambda: value_of(first), 1)
+        first.evaluate(CLOSED_AS_LAPSED)
+        first.wait_for_selector(f"{BAR}[data-state=over]")
+        assert "logged out" in first.get_by_role("alert").inner_text()
     problems[:] = [each for each in problems if "Lost websocket" not in each]
 
 

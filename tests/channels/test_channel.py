@@ -269,3 +269,25 @@ def publish_many(channel: Channel, number: int) -> None:
     """Publish messages that tell who published them."""
     for i in range(500):
         channel.publish(Entry(0, f"{number}-{i}".encode(), transient=True))
+
+
+def test_more_is_kept_while_followers_get_no_turn() -> None:
+    """Of what is published at one go; not of what was before, and with an end."""
+    channel = Channel(max_entries=100, max_bytes=1000)
+    early, cursor = Viewer("early"), Viewer("cursor")
+    behind = channel.follow(early)
+    for seq in range(1, 11):
+        channel.publish(Entry(seq, b"x" * 100))
+    ready = channel.follow(cursor, seq=10)
+    channel.keep()
+    for seq in range(11, 51):
+        channel.publish(Entry(seq, b"x" * 100))
+    channel.keep_no_more()
+    assert isinstance(channel.next(behind), Behind)
+    assert seqs(channel, ready) == list(range(11, 51))
+    channel.publish(Entry(51, b"x" * 100))
+    assert len(channel._ring) == 10
+    channel.keep()
+    for seq in range(52, 252):
+        channel.publish(Entry(seq, b"x" * 100))
+    assert len(channel._ring) <= 80

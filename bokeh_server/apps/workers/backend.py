@@ -15,9 +15,9 @@ from bokeh_server.apps.backend import HandOver
 from bokeh_server.apps.loading import metadata_of
 from bokeh_server.apps.opening import Asked
 from bokeh_server.apps.options import HostOptions
-from bokeh_server.apps.publishing import Publisher
 from bokeh_server.apps.rendering import Embedding, PageFiles
 from bokeh_server.apps.requests import AppRequest
+from bokeh_server.apps.services import NO_SERVICES, Services
 from bokeh_server.apps.workers.pool import Pool
 from bokeh_server.apps.workers.relay import descriptor_of
 from bokeh_server.apps.workers.starting import Orders
@@ -39,7 +39,7 @@ class WorkerBackend:
     :param applications: by their addresses; all of files.
     :param count: how many workers.
     :param limits: of their WebSockets.
-    :param publisher: stores what applications publish, in this process.
+    :param services: what is around the applications, in this process.
     :raises ConfigurationError: an application is no file, or this system cannot do it.
     """
 
@@ -50,7 +50,7 @@ class WorkerBackend:
         *,
         count: int,
         limits: Limits | None = None,
-        publisher: Publisher | None = None,
+        services: Services = NO_SERVICES,
     ) -> None:
         if not hasattr(socket, "send_fds"):
             attempted, why = (
@@ -60,7 +60,7 @@ class WorkerBackend:
             raise ConfigurationError(attempted, why, "Leave app_workers out")
         self.options = options
         self._applications = dict(applications)
-        self._publisher = publisher
+        self._services = services
         self._orders = Orders.of(applications, options, limits or Limits())
         self._count = count
         self._lock = threading.Lock()
@@ -79,7 +79,7 @@ class WorkerBackend:
             if self._closed:
                 raise ApplicationUnavailable("run an application", "the server is stopping")
             if self._pool is None:
-                self._pool = Pool(self._count, self._orders.pack(), self._publisher)
+                self._pool = Pool(self._count, self._orders.pack(), self._services)
                 self._pool.start()
             return self._pool
 
@@ -116,12 +116,21 @@ class WorkerBackend:
         """The folder of an application's own files."""
         return self._at(path).static_path
 
-    def admit(self, path: str, request: AppRequest, token: str, *, script: bool) -> HandOver:
+    def admit(
+        self,
+        path: str,
+        request: AppRequest,
+        token: str,
+        *,
+        script: bool,
+        permit: str | None = None,
+    ) -> HandOver:
         """Open the session that a token names, for a connection."""
         self._at(path)
         session_id = self.options.tokens.read(token).session_id
         question = {"do": "admit", "path": path, "request": pack_request(request)}
-        line = self._ask(session_id, {**question, "token": token, "script": script})
+        more = {"token": token, "script": script, "permit": permit}
+        line = self._ask(session_id, {**question, **more})
         _answer_of(line, path)
 
         def hand_over(

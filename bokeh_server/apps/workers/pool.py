@@ -16,8 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bokeh_server.apps.publishing import Publisher
-from bokeh_server.apps.workers.publishing import Desk
+from bokeh_server.apps.services import Services
+from bokeh_server.apps.workers.desk import Desk
 from bokeh_server.apps.workers.wire import pack
 from bokeh_server.blocking import is_gevent
 from bokeh_server.errors import ConfigurationError
@@ -55,24 +55,21 @@ class Pool:
     """So many workers.
 
     :param orders: what each is told when it starts.
-    :param publisher: stores what their applications publish.
+    :param services: what is around their applications, in this process.
     """
 
-    def __init__(
-        self, count: int, orders: dict[str, Any], publisher: Publisher | None = None
-    ) -> None:
+    def __init__(self, count: int, orders: dict[str, Any], services: Services) -> None:
         # Not one that removes itself, for a process that was forked would remove it, too.
         self._folder = Path(tempfile.mkdtemp(prefix="bokeh-workers-"))
-        self._desk: Desk | None = None
-        if publisher is not None:
-            orders = {**orders, "desk": str(self._folder / "desk.sock")}
-            self._desk = Desk(_listen(orders["desk"]), publisher)
+        address = str(self._folder / "desk.sock")
+        has = {"publishes": services.publisher is not None, "guards": services.guard is not None}
+        orders = {**orders, "desk": address, **has}
+        self._desk = Desk(_listen(address), services)
         self._workers = [_Worker(number, self._folder, orders) for number in range(count)]
 
     def start(self) -> None:
         """Start them; those who ask wait until they are there."""
-        if self._desk is not None:
-            self._desk.start()
+        self._desk.start()
         for worker in self._workers:
             worker.start()
 
@@ -91,8 +88,7 @@ class Pool:
         deadline = time.monotonic() + STOP_SECONDS
         for worker in self._workers:
             worker.finish(deadline)
-        if self._desk is not None:
-            self._desk.close()
+        self._desk.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 

@@ -9,7 +9,8 @@ import os
 import socket
 
 from bokeh_server.apps.hosting import AppHost
-from bokeh_server.apps.workers.publishing import DistantPublisher
+from bokeh_server.apps.services import Services
+from bokeh_server.apps.workers.desk import DistantGuard, DistantPublisher
 from bokeh_server.apps.workers.serving import Serving
 from bokeh_server.apps.workers.starting import Orders
 from bokeh_server.apps.workers.wire import receive
@@ -36,7 +37,11 @@ class Worker:
         )
         logging.getLogger("bokeh_server").setLevel(content["log_level"])
         self._address = content["address"]
-        self._desk: str | None = content.get("desk")
+        self._desk: str = content["desk"]
+        self._services = Services(
+            publisher=DistantPublisher(self._desk) if content["publishes"] else None,
+            guard=DistantGuard(self._desk) if content["guards"] else None,
+        )
         self._orders = Orders.unpack(content)
         self._listener = socket.socket(fileno=listener)
         self._serving: Serving | None = None
@@ -46,8 +51,7 @@ class Worker:
 
         :raises ConfigurationError: one cannot be loaded.
         """
-        publisher = None if self._desk is None else DistantPublisher(self._desk)
-        host = AppHost(self._orders.load(), self._orders.options, publisher)
+        host = AppHost(self._orders.load(), self._orders.options, self._services)
         host.start()
         gc.collect()
         gc.freeze()
@@ -64,9 +68,8 @@ class Worker:
         """Remove its socket's address when the server has gone, which may have been killed."""
         with contextlib.suppress(OSError):
             os.unlink(self._address)
-            if self._desk is not None:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(self._desk)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._desk)
             os.rmdir(os.path.dirname(self._address))
 
 

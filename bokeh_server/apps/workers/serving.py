@@ -83,7 +83,11 @@ class Serving:
         try:
             self._loop.check_open()
             take = self._host.admit(
-                question["path"], request, question["token"], script=question["script"]
+                question["path"],
+                request,
+                question["token"],
+                script=question["script"],
+                permit=question["permit"],
             )
         except Exception as error:
             line.sendall(pack(_told(error)))
