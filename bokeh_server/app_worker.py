@@ -59,7 +59,7 @@ def _guard(life: int, tidy: Callable[[], None]) -> None:
 
 
 def _run(life: int, descriptor: int) -> None:
-    import select
+    import selectors
 
     from bokeh_server.apps.workers.running import Worker
     from bokeh_server.errors import ConfigurationError
@@ -74,7 +74,10 @@ def _run(life: int, descriptor: int) -> None:
     except ConfigurationError as error:
         print(error, file=sys.stderr)
         raise SystemExit(1) from None
-    ready, _, _ = select.select([life, asked], [], [])
+    with selectors.DefaultSelector() as waiting:
+        for each in (life, asked):
+            waiting.register(each, selectors.EVENT_READ)
+        ready = [key.fd for key, _ in waiting.select()]
     worker.close()
     if life in ready:
         worker.tidy()

@@ -78,12 +78,13 @@ def pytest_fixture_setup(
     fixturedef: pytest.FixtureDef[Any], request: pytest.FixtureRequest
 ) -> Generator[None, Any, Any]:
     """Note what a fixture leaves running for the tests that share it."""
+    if fixturedef.scope == "function":
+        return (yield)
     before = _running()
     try:
         return (yield)
     finally:
-        if fixturedef.scope != "function":
-            request.config.stash.setdefault(SHARED, set()).update(_running() - before)
+        request.config.stash.setdefault(SHARED, set()).update(_running() - before)
 
 
 #: hashes that take no time, where it is not they that are tested.

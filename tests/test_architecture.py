@@ -254,7 +254,8 @@ NOT_LOADED = {
     "bokeh_server.client": "flask gevent sqlalchemy alembic click",
     "bokeh_server.plotting": "flask gevent sqlalchemy alembic click",
     "bokeh_server.embed": "flask gevent sqlalchemy alembic click",
-    "bokeh_server.serving": "gevent",
+    "bokeh_server.serving": "gevent bokeh.document",
+    "bokeh_server.server": "tornado bokeh.document bokeh.models",
     "bokeh_server.blueprint": "gevent tornado click.testing",
     "bokeh_server.cli.commands": "flask gevent tornado sqlalchemy bokeh",
 }

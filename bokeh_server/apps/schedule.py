@@ -12,7 +12,7 @@ import heapq
 import itertools
 import logging
 import os
-import select
+import selectors
 import threading
 import time
 from collections import deque
@@ -76,6 +76,8 @@ class Schedule:
         self._reader, self._writer = os.pipe()
         os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._reader, selectors.EVENT_READ)
         self._thread: threading.Thread | None = None
         self._stopped = False
 
@@ -112,6 +114,7 @@ class Schedule:
         self._crew.stop()
         reader, writer = self._reader, self._writer
         self._reader = self._writer = -1
+        self._selector.close()
         os.close(reader)
         os.close(writer)
 
@@ -124,7 +127,7 @@ class Schedule:
             self._take_new()
             wait = self._start_due()
             if not self._new:
-                select.select([self._reader], [], [], wait)
+                self._selector.select(wait)
             with contextlib.suppress(OSError):
                 os.read(self._reader, 4096)
 

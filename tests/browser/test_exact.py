@@ -28,7 +28,7 @@ from support.wire_trees import from_page, read_tree, to_page
 __all__ = ["with_data_models"]
 
 #: `scripts/oracle` asks for more.
-EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "320"))
+EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "160"))
 quick = settings(
     max_examples=max(1, EXAMPLES // 8),
     deadline=None,

@@ -136,7 +136,7 @@ def test_whatever_comes_back(database_kind: str, request: pytest.FixtureRequest)
         url = request.getfixturevalue("ready_url")
     run_state_machine_as_test(
         lambda: ComingBack(url),
-        settings=settings(max_examples=25, stateful_step_count=25, deadline=None),
+        settings=settings(max_examples=12, stateful_step_count=25, deadline=None),
     )
 
 

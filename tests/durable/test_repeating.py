@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 
 from bokeh_server.documents import Engine
 from bokeh_server.storage import Store
+from support.databases import KINDS
 from support.documents import doc_json, run_together, set_value, stream
 from support.server import RunningServer, running_server
 from support.writers import Client, client, make_document
@@ -19,11 +21,28 @@ KEY = "1f0c"
 MESSAGE = {"kind": "MessageSent", "msg_type": "note", "msg_data": 1}
 
 
-@pytest.fixture
-def server(database_url: str) -> Iterator[RunningServer]:
-    """A server on a database of either kind."""
-    with running_server("--database", database_url) as running:
+@pytest.fixture(scope="module", params=KINDS)
+def shared_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A database of either kind, for all tests."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path_factory.mktemp('repeating') / 'bokeh.sqlite'}"
+        return
+    with request.getfixturevalue("postgresql_server").database() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def server(shared_url: str) -> Iterator[RunningServer]:
+    """A server on it."""
+    with running_server("--database", shared_url) as running:
         yield running
+
+
+def new_document(http: Client) -> str:
+    """Make a document of a title of its own."""
+    return make_document(http, f"line {uuid.uuid4()}")
 
 
 def partly_gone() -> list[dict[str, Any]]:
@@ -50,13 +69,13 @@ def rows(http: Client, docid: str) -> Any:
     return dict(answer["attributes"]["data"]["entries"])["x"]
 
 
-def test_the_first_answer_again(server: RunningServer, database_url: str) -> None:
+def test_the_first_answer_again(server: RunningServer, shared_url: str) -> None:
     """It is the same after other changes, a restart, a kill, and at another server, word for word.
 
     What the sender was told is gone is told again, though the model is back by then.
     """
     with client(server.url) as http:
-        docid = make_document(http, "line")
+        docid = new_document(http)
         drop_one(http, docid)
         first = http.change(docid, partly_gone(), KEY)
         assert first == (200, {"seq": 4, "gone": ["t"]})
@@ -68,7 +87,7 @@ def test_the_first_answer_again(server: RunningServer, database_url: str) -> Non
         server.kill()
         server.start()
         assert http_again(server, docid) == first
-        with running_server("--database", database_url) as other:
+        with running_server("--database", shared_url) as other:
             assert http_again(other, docid) == first
         with client(server.url) as after:
             assert rows(after, docid) == [1, 2, 5]
@@ -80,10 +99,10 @@ def http_again(server: RunningServer, docid: str) -> tuple[int, Any]:
         return http.change(docid, partly_gone(), KEY)
 
 
-def test_many_at_once(server: RunningServer, database_url: str) -> None:
+def test_many_at_once(server: RunningServer, shared_url: str) -> None:
     """Twelve at once, at two servers of one database, are one change with one answer."""
-    with client(server.url) as http, running_server("--database", database_url) as other:
-        docid = make_document(http, "line")
+    with client(server.url) as http, running_server("--database", shared_url) as other:
+        docid = new_document(http)
         drop_one(http, docid)
         answers: list[tuple[int, Any]] = []
         gate = threading.Barrier(12)
@@ -101,7 +120,7 @@ def test_many_at_once(server: RunningServer, database_url: str) -> None:
 def test_a_key_of_another_change(server: RunningServer) -> None:
     """A key that was used for something else is 422, and nothing is stored."""
     with client(server.url) as http:
-        docid = make_document(http, "line")
+        docid = new_document(http)
         assert http.change(docid, set_value(1).events, KEY) == (200, {"seq": 2})
     for _ in range(2):
         with client(server.url) as http:
@@ -114,7 +133,7 @@ def test_a_key_of_another_change(server: RunningServer) -> None:
 def test_a_restore_has_a_key_like_any_change(server: RunningServer) -> None:
     """Sent again it is one change; a key of another restore or edit, before or after, is 422."""
     with client(server.url) as http:
-        docid = make_document(http, "line")
+        docid = new_document(http)
         for value in (5, 6, 7):
             assert http.change(docid, set_value(value).events)[0] == 200
         assert http.change(docid, set_value(8).events, "edit") == (200, {"seq": 5})
@@ -137,7 +156,7 @@ def check_restore(http: Client, docid: str) -> None:
 def test_a_new_title_has_a_key_like_any_change(server: RunningServer) -> None:
     """Sent again it is one change; another title under its key is 422."""
     with client(server.url) as http:
-        docid = make_document(http, "line")
+        docid = new_document(http)
         check_rename(http, docid)
         check_rename(http, docid)
     server.restart()
@@ -180,7 +199,7 @@ def test_a_key_is_known_as_long_as_its_change(database_url: str) -> None:
 def test_what_changed_nothing_changes_nothing_when_sent_again(server: RunningServer) -> None:
     """A content, a restore and a change without effect undo nothing that others did since."""
     with client(server.url) as http:
-        docid = make_document(http, "line")
+        docid = new_document(http)
         content = http.ask("GET", f"/bokeh/doc/{docid}/content")[1]["doc"]
         drop_one(http, docid)
         head = http.ask("GET", f"/bokeh/doc/{docid}/")[1]["seq"]

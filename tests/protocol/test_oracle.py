@@ -21,7 +21,7 @@ from protocol.trials import Trial
 __all__ = ["with_data_models"]
 
 #: `scripts/oracle` asks for more.
-EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "160"))
 
 
 def examples(share: float) -> settings:
