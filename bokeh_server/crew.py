@@ -75,6 +75,7 @@ class Crew:
         try:
             while (task := self._next()) is not None:
                 _do(*task)
+                del task  # nothing of it is held while this thread waits
         except BaseException:  # this thread ends, and is not to be counted any more
             with self._wakeup:
                 self._threads -= 1

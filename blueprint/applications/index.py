@@ -14,7 +14,14 @@ from bokeh_server.blueprint.state import current_state
 from bokeh_server.blueprint.static_files import links
 from bokeh_server.errors import Forbidden, NotAuthenticated
 
-__all__ = ["applications_page", "demand_application"]
+__all__ = ["applications_page", "demand_application", "is_for_everybody"]
+
+
+def is_for_everybody(path: str) -> bool:
+    """Whether an application, and what belongs to it, may be kept by caches between."""
+    state = current_state()
+    public = state.settings.public_applications and state.audiences.get(path) is None
+    return public or not state.settings.multi_user
 
 
 def demand_application(path: str) -> None:

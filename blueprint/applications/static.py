@@ -9,7 +9,7 @@ from flask import Response, request, send_from_directory
 from werkzeug.exceptions import NotFound
 
 from bokeh_server.apps import bokehjs_folder
-from bokeh_server.blueprint.applications.index import demand_application
+from bokeh_server.blueprint.applications.index import demand_application, is_for_everybody
 from bokeh_server.blueprint.state import current_state
 
 __all__ = ["send_bokehjs", "send_extension", "send_of_application"]
@@ -36,10 +36,15 @@ def send_extension(name: str, file: str) -> Response:
 def send_of_application(path: str, file: str) -> Response:
     """A file of an application's folder ``static``, or of BokehJS where it has none."""
     own = current_state().applications.static_folder(path)
-    if own is not None and (path != "/" or (Path(own) / file).is_file()):
-        demand_application(path)
+    if own is None or (path == "/" and not (Path(own) / file).is_file()):
+        return _send(bokehjs_folder(), file)
+    demand_application(path)
+    if is_for_everybody(path):
         return _send(Path(own), file)
-    return _send(bokehjs_folder(), file)
+    answer = send_from_directory(Path(own), file, conditional=True)
+    answer.headers["Cache-Control"] = "private, no-cache"
+    answer.vary.update(("Cookie", "Authorization"))
+    return answer
 
 
 def _send(folder: Path, file: str) -> Response:

@@ -49,9 +49,18 @@ def _first(found: object, fields: Iterable[str]) -> tuple[str, str] | None:
     """The first of some fields that an object has, and what is there."""
     for field in fields:
         value = found.get(field) if isinstance(found, Mapping) else getattr(found, field, None)
-        if isinstance(value, str | int | UUID) and value != "":
-            return field, str(value)
+        if value is not None and value != "" and not callable(value):
+            return field, _text_of(value)
     return None
+
+
+def _text_of(value: object) -> str:
+    """A name or an id as text; what two people may share is never taken in its place."""
+    if isinstance(value, bytes):
+        return value.hex()
+    if not isinstance(value, str | int | UUID):
+        _demand_text(value)
+    return str(value)
 
 
 def _demand_text(found: object) -> None:

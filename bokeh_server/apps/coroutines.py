@@ -13,8 +13,10 @@ import contextlib
 import contextvars
 import inspect
 import logging
+import math
 import selectors
 import threading
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -26,6 +28,8 @@ log = logging.getLogger("bokeh_server")
 
 #: seconds between two looks at whether the loop that a result is to come from is there still.
 LOOK_SECONDS = 1.0
+#: how long coroutines may take to end when they are cancelled, in seconds.
+END_SECONDS = 2.0
 
 
 class LoopStopped(RuntimeError):
@@ -43,9 +47,11 @@ class Coroutines:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
-    def run(self, awaitable: Awaitable[T]) -> T:
+    def run(self, awaitable: Awaitable[T], seconds: float | None = None) -> T:
         """Run a coroutine, and wait until it is done; others run meanwhile.
 
+        :param seconds: how long it may take; ``None``: as long as it wants.
+        :raises TimeoutError: it took longer, and was cancelled.
         :raises RuntimeError: this is the loop's own thread.
         :raises LoopStopped: it was stopped meanwhile.
         """
@@ -55,10 +61,15 @@ class Coroutines:
             raise RuntimeError("a coroutine has to await others, not call what waits for one")
         loop = self.loop
         future = asyncio.run_coroutine_threadsafe(_wait(awaitable), loop)
-        while not concurrent.futures.wait([future], LOOK_SECONDS).done:
+        until = math.inf if seconds is None else time.monotonic() + seconds
+        look = min(LOOK_SECONDS, seconds or LOOK_SECONDS)
+        while not concurrent.futures.wait([future], look).done:
             if loop.is_closed():
                 future.cancel()
                 raise LoopStopped
+            if time.monotonic() >= until:
+                future.cancel()
+                raise TimeoutError(f"a coroutine took longer than {seconds:g} seconds")
         try:
             return future.result()
         except concurrent.futures.CancelledError as error:
@@ -111,8 +122,8 @@ def _serve(loop: asyncio.AbstractEventLoop) -> None:
         left = asyncio.all_tasks(loop)
         for task in left:
             task.cancel()
-        with contextlib.suppress(Exception):
-            loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        if left:
+            loop.run_until_complete(asyncio.wait(left, timeout=END_SECONDS))
     finally:
         loop.close()
 

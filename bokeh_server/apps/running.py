@@ -27,17 +27,21 @@ from bokeh_server.apps.options import Lifetimes
 from bokeh_server.apps.publishing import Publisher
 from bokeh_server.apps.requests import AppRequest
 from bokeh_server.apps.schedule import Schedule
+from bokeh_server.apps.scripts import SCRIPTS
 from bokeh_server.apps.session import AppSession
 from bokeh_server.apps.teardown import take_apart
 from bokeh_server.apps.warming import Made, WarmSessions
+from bokeh_server.crew import Crew
 from bokeh_server.errors import ApplicationFailed, ApplicationUnavailable, NotFound, ServerFault
 
 __all__ = ["RunningApplication"]
 
 log = logging.getLogger("bokeh_server")
 
-#: Scripts run with the process's own ``sys.path``, ``sys.argv`` and working directory.
-_SCRIPTS = threading.RLock()
+#: seconds that coroutines of hooks may take together after all callbacks have ended.
+HOOK_SECONDS = 5.0
+#: sessions of an application whose hooks of the end run at once.
+MOST_ENDING = 8
 
 
 class _Making:
@@ -80,6 +84,8 @@ class RunningApplication:
         self._lock = threading.Lock()
         self._sessions: dict[str, Made] = {}
         self._making: dict[str, _Making] = {}
+        self._enders = Crew(MOST_ENDING)
+        self._deadline: float | None = None
         self.warm = WarmSessions(
             path, warm, lambda: self._run(None, AppRequest(), {}), self._discard_warm, schedule
         )
@@ -147,7 +153,13 @@ class RunningApplication:
         session.id = session_id
         session.start()
         with self._lock:
-            self._sessions[session_id] = made
+            over = self._deadline is not None
+            if not over:
+                self._sessions[session_id] = made
+        if over:
+            session.destroy()
+            why = "another one takes its place, or the server is stopping"
+            raise ApplicationUnavailable(f"run the application {self.path}", why, "Load it again")
         return session
 
     def _run(self, session_id: str | None, request: AppRequest, payload: dict[str, Any]) -> Made:
@@ -189,12 +201,12 @@ class RunningApplication:
         if not self._runs_scripts:
             yield
             return
-        if not _SCRIPTS.acquire(timeout=self._patience):
+        if not SCRIPTS.begin(self._patience):
             raise self._busy("the script of another session is running", self._patience)
         try:
             yield
         finally:
-            _SCRIPTS.release()
+            SCRIPTS.end()
 
     def _busy(self, what: str, seconds: float) -> ApplicationUnavailable:
         why = f"{what}, for over {seconds:g} seconds"
@@ -237,7 +249,7 @@ class RunningApplication:
         self.warm.discard_old()
         for session in self.sessions():
             if session.finish(self._lifetimes.unused):
-                self._schedule.spawn(session.when_destroyed)
+                self._enders.submit(session.when_destroyed)
 
     def _discard_warm(self, made: Made) -> None:
         made[0].destroy()
@@ -263,11 +275,20 @@ class RunningApplication:
 
         :param deadline: until when callbacks that run may finish, of the monotonic clock.
         """
+        with self._lock:
+            self._deadline = deadline
         self.warm.close()
         for session in self.sessions():
             if _ended(session, deadline):
                 session.when_destroyed()
+        self._enders.stop()
         self._guarded("on_server_unloaded", self.application.on_server_unloaded)
+
+    def _hook_seconds(self) -> float:
+        """How long a coroutine of a hook may take from now on."""
+        if self._deadline is None:
+            return self._patience
+        return max(0.2, self._deadline + HOOK_SECONDS - time.monotonic())
 
     def _guarded(self, name: str, hook: Callable[[AppServerContext], object]) -> None:
         try:
@@ -282,7 +303,7 @@ class RunningApplication:
                 if type(handler).__module__.startswith("bokeh."):
                     result = contained(_value_of, result)
                 if inspect.isawaitable(result):
-                    contained(self._coroutines.run, result)
+                    contained(self._coroutines.run, result, self._hook_seconds())
             except Exception:
                 log.exception("%s of the application %s failed", name, self.path)
 

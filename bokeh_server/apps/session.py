@@ -313,6 +313,8 @@ class AppSession:
         :raises SessionGone: the session is over.
         :raises ApplicationUnavailable: a callback ran all that time.
         """
+        if self.lock.is_mine:  # also in hooks of the end
+            return self.runner.locked(function, *args)
         if not self.begin():
             raise SessionGone(
                 "use this session", "it has ended", "Load the page again to get another"

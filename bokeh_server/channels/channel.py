@@ -11,6 +11,7 @@ and then collects who is ready, a follower first says that it is ready and then 
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -20,6 +21,8 @@ MAX_ENTRIES: Final = 1024
 MAX_BYTES: Final = 16 * 1024 * 1024
 #: what is published at one go may be so many times as much, for followers get no turn meanwhile.
 AT_ONE_GO: Final = 8
+#: how long that waits for a follower who takes it slowly, in seconds.
+KEPT_SECONDS: Final = 10.0
 
 
 @dataclass(slots=True)
@@ -120,7 +123,9 @@ class Channel:
         "_cursors",
         "_dropped",
         "_head",
+        "_holds",
         "_kept_from",
+        "_kept_until",
         "_lock",
         "_most",
         "_newest",
@@ -131,7 +136,9 @@ class Channel:
 
     def __init__(self, *, max_entries: int = MAX_ENTRIES, max_bytes: int = MAX_BYTES) -> None:
         self._most = max_entries, max_bytes
+        self._holds = False
         self._kept_from: int | None = None
+        self._kept_until: float | None = None
         self._lock = threading.Lock()
         #: position -> entry, for every position from base to head.
         self._ring: dict[int, Entry] = {}
@@ -179,15 +186,20 @@ class Channel:
             cursor.follower.wake()
 
     def keep(self) -> None:
-        """Keep more of what is published from now on, for followers may get no turn: see
-        :meth:`keep_no_more`."""
+        """Keep more of what is published from now on, for followers may get no turn: as long as
+        one has not got it, until some time after :meth:`keep_no_more`."""
         with self._lock:
-            self._kept_from = self._head
+            self._holds = True
+            if self._kept_from is None:
+                self._kept_from = self._head
 
     def keep_no_more(self) -> None:
-        """Followers have their turn now; what is too much goes with what is published next."""
+        """Followers have their turn now."""
         with self._lock:
-            self._kept_from = None
+            self._holds = False
+            if self._kept_until is None:
+                self._kept_until = time.monotonic() + KEPT_SECONDS
+            self._trim()
 
     def follow(self, follower: Follower, *, seq: int | None = None) -> Cursor:
         """Give a cursor to what comes next.
@@ -211,6 +223,8 @@ class Channel:
                 self._cursors.remove(cursor)
                 self._scripts -= cursor.follower.is_script
             self._ready.pop(cursor, None)
+            if self._kept_from is not None:
+                self._trim()
 
     def next(self, cursor: Cursor) -> Entry | Behind | Closed | None:
         """Give what this follower gets next and move its cursor past it.
@@ -262,6 +276,8 @@ class Channel:
             if cursor._position < self._head:
                 return _MORE
             self._mark(cursor)
+            if self._kept_from is not None:
+                self._trim()
             return None
 
     def _mark(self, cursor: Cursor) -> None:
@@ -306,14 +322,25 @@ class Channel:
         self._bytes += len(entry.data or b"")
         if not entry.transient:
             self._newest = entry.seq
-        while len(self._ring) > 1 and self._is_full():
-            self._drop_oldest()
+        self._trim()
 
-    def _is_full(self) -> bool:
+    def _trim(self) -> None:
+        while len(self._ring) > 1 and self._is_over(1) and not self._is_kept():
+            self._drop_oldest()
+        if not self._holds and not self._is_over(1):
+            self._kept_from = self._kept_until = None
+
+    def _is_over(self, times: int) -> bool:
         entries, size = self._most
-        if self._kept_from is not None and self._base >= self._kept_from:
-            entries, size = entries * AT_ONE_GO, size * AT_ONE_GO
-        return len(self._ring) > entries or self._bytes > size
+        return len(self._ring) > times * entries or self._bytes > times * size
+
+    def _is_kept(self) -> bool:
+        """Whether the oldest entry stays although it is too much."""
+        if self._kept_from is None or self._base < self._kept_from or self._is_over(AT_ONE_GO):
+            return False
+        if self._kept_until is not None and time.monotonic() > self._kept_until:
+            return False
+        return any(cursor._position == self._base for cursor in self._cursors)
 
     def _drop_oldest(self) -> None:
         gone = self._ring.pop(self._base)

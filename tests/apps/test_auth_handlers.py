@@ -351,6 +351,33 @@ def test_names(found: object, name: str) -> None:
     assert user.name == name
 
 
+class Identifier:
+    """An id of some library's, which says what it is."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@pytest.mark.parametrize("make", [str.encode, float, Identifier, int, str])
+def test_ids_tell_people_apart_who_have_one_name(make: Callable[[str], object]) -> None:
+    """Whatever an id is made of: the name, which two may share, never stands in for it."""
+    one, again, other = (user_of({"name": "Ada", "id": make(each)}) for each in ("1", "1", "2"))
+    assert one is not None
+    assert other is not None
+    assert one == again
+    assert one.identity != other.identity
+    assert one.name == other.name == "Ada"
+
+
+def test_an_id_that_says_nothing_is_refused() -> None:
+    """It would be another one at every request."""
+    with pytest.raises(ConfigurationError, match="says nobody's name"):
+        user_of({"name": "Ada", "id": object()})
+
+
 def test_the_socket_of_somebody_made_anew(tmp_path: Path) -> None:
     """It opens, and cookies of ``get_user`` go with the 101."""
     (tmp_path / "auth.py").write_text(PERSON)

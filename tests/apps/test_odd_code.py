@@ -30,8 +30,12 @@ from bokeh_server.apps import (
     Lifetimes,
     PageFiles,
     application_of,
+    hosting,
 )
+from bokeh_server.apps import running as running_module
 from bokeh_server.apps.containing import contained
+from bokeh_server.apps.running import MOST_ENDING
+from bokeh_server.apps.scripts import Turns
 from bokeh_server.crew import Crew
 from bokeh_server.errors import ApplicationFailed, ApplicationUnavailable
 from support.app_client import app_socket, open_app_page
@@ -374,3 +378,98 @@ def test_a_server_goes_on(tmp_path: Path, workers: int) -> None:
             assert "SystemExit(3)" in socket.expect("ERROR")["text"]
         assert requests.get(f"{server.url}/bokeh/ping", timeout=10).ok
         open_app_page(url)
+
+
+def test_a_queue_of_scripts_is_no_script_that_hangs() -> None:
+    """Each takes less than whoever waits has patience for, together they take more."""
+    turns, got = Turns(), []
+
+    def take() -> None:
+        if turns.begin(0.4):
+            time.sleep(0.1)
+            got.append(1)
+            turns.end()
+
+    threads = [threading.Thread(target=take) for _ in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert len(got) == 12
+
+
+class Endless(FunctionHandler):
+    """An application whose sessions never end."""
+
+    started: list[int]
+
+    async def on_session_destroyed(self, context: object) -> None:
+        """Wait for nothing."""
+        self.started.append(1)
+        await asyncio.Event().wait()
+
+
+@pytest.fixture
+def endless(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[AppHost, list[int]]]:
+    """A host of it, and how often its hook has begun."""
+    monkeypatch.setattr(hosting, "PATIENCE", 0.2)
+    monkeypatch.setattr(running_module, "HOOK_SECONDS", 0.3)
+    handler = Endless(lambda doc: None)
+    handler.started = []
+    options = HostOptions(patience=0.3, lifetimes=Lifetimes(unused=0.05, check=0.05))
+    applications = {"/endless": Application(handler), "/quick": application_of(lambda doc: None)}
+    host = AppHost(applications, options)
+    yield host, handler.started
+    host.close()
+
+
+def test_hooks_that_never_end_hold_up_nobody(endless: tuple[AppHost, list[int]]) -> None:
+    """They are given up, a few at a time; callbacks of others run meanwhile, and the stop comes."""
+    host, started = endless
+    for number in range(30):
+        host.at("/endless").open(f"endless-{number}", AppRequest(), {})
+    wait_for(lambda: len(started) >= MOST_ENDING)
+    ticks: list[int] = []
+    quick = host.at("/quick").open("quick", AppRequest(), {})
+    quick.block_expiration()
+    quick.document.add_next_tick_callback(lambda: ticks.append(1))
+    wait_for(lambda: ticks)
+    wait_for(lambda: len(started) == 30)
+    host.at("/endless").open("last", AppRequest(), {}).block_expiration()
+    began = time.monotonic()
+    host.close()
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("how", ["replaced", "closed"])
+def test_a_session_that_is_made_too_late_ends(how: str) -> None:
+    """Its application is another one by then, or the server has stopped: with its hooks."""
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def application(doc: Document) -> None:
+        doc.on_session_destroyed(lambda context: ended.set())
+        doc.add_periodic_callback(lambda: None, 10)
+        begun.set()
+        go_on.wait(20)
+
+    host = AppHost({"/": application_of(application)}, HostOptions())
+    found: list[BaseException] = []
+
+    def ask() -> None:
+        try:
+            host.at("/").open("late", AppRequest(), {})
+        except BaseException as error:
+            found.append(error)
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    assert begun.wait(10)
+    if how == "closed":
+        host.close()
+    else:
+        host.replace("/", application_of(lambda doc: None))
+    go_on.set()
+    thread.join(20)
+    assert [type(each) for each in found] == [ApplicationUnavailable]
+    assert ended.wait(10)
+    host.close()

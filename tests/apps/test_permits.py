@@ -106,7 +106,11 @@ def test_files_are_for_those_who_may_use_it(server: RunningServer) -> None:
     person = Person(server, "reader")
     file = f"{server.url}/who/static/data.json"
     assert requests.get(file, timeout=30).status_code == 401
-    assert requests.get(file, headers=person.cookie, timeout=30).json() == {"secret": 1}
+    answer = requests.get(f"{file}?v=1", headers=person.cookie, timeout=30)
+    assert answer.json() == {"secret": 1}
+    assert answer.headers["Cache-Control"] == "private, no-cache"
+    assert "Cookie" in answer.headers["Vary"]
+    assert "Access-Control-Allow-Origin" not in answer.headers
     assert requests.get(f"{server.url}/static/js/bokeh.min.js", timeout=30).ok
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass, field
 
 import pytest
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bokeh_server.channels import Behind, Channel, Closed, Cursor, Entry
+from bokeh_server.channels import channel as channel_module
 
 
 @dataclass(eq=False)
@@ -271,23 +273,61 @@ def publish_many(channel: Channel, number: int) -> None:
         channel.publish(Entry(0, f"{number}-{i}".encode(), transient=True))
 
 
-def test_more_is_kept_while_followers_get_no_turn() -> None:
-    """Of what is published at one go; not of what was before, and with an end."""
-    channel = Channel(max_entries=100, max_bytes=1000)
-    early, cursor = Viewer("early"), Viewer("cursor")
-    behind = channel.follow(early)
-    for seq in range(1, 11):
-        channel.publish(Entry(seq, b"x" * 100))
-    ready = channel.follow(cursor, seq=10)
+def burst(channel: Channel, first: int, last: int) -> None:
+    """Publish so much at one go."""
     channel.keep()
-    for seq in range(11, 51):
+    for seq in range(first, last + 1):
         channel.publish(Entry(seq, b"x" * 100))
     channel.keep_no_more()
+
+
+def test_more_is_kept_of_what_comes_at_one_go() -> None:
+    """Until all have got it, also when more comes meanwhile; not of what was before."""
+    channel = Channel(max_entries=100, max_bytes=1000)
+    behind = channel.follow(Viewer("early"))
+    for seq in range(1, 11):
+        channel.publish(Entry(seq, b"x" * 100))
+    one, other = channel.follow(Viewer("one"), seq=10), channel.follow(Viewer("other"), seq=10)
+    burst(channel, 11, 50)
+    burst(channel, 51, 51)
     assert isinstance(channel.next(behind), Behind)
-    assert seqs(channel, ready) == list(range(11, 51))
-    channel.publish(Entry(51, b"x" * 100))
+    assert seqs(channel, one) == list(range(11, 52))
+    assert len(channel._ring) == 41
+    assert seqs(channel, other) == list(range(11, 52))
     assert len(channel._ring) == 10
+
+
+def test_who_has_all_lets_nothing_be_kept() -> None:
+    """Also while somebody publishes at one go for long; and whoever leaves waits for nothing."""
+    channel = Channel(max_entries=100, max_bytes=1000)
+    reader = channel.follow(Viewer("reader"))
     channel.keep()
-    for seq in range(52, 252):
+    for seq in range(1, 101):
+        channel.publish(Entry(seq, b"x" * 100))
+        assert seqs(channel, reader) == [seq]
+        assert len(channel._ring) <= 11
+    gone = channel.follow(Viewer("gone"))
+    burst(channel, 101, 150)
+    assert seqs(channel, reader) == list(range(101, 151))
+    assert len(channel._ring) == 50
+    channel.unfollow(gone)
+    assert len(channel._ring) == 10
+
+
+def test_what_is_kept_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In size, and in time: a follower that takes nothing does not hold it for ever."""
+    channel = Channel(max_entries=100, max_bytes=1000)
+    deaf = channel.follow(Viewer("deaf"))
+    channel.keep()
+    for seq in range(1, 201):
         channel.publish(Entry(seq, b"x" * 100))
     assert len(channel._ring) <= 80
+    assert isinstance(channel.next(deaf), Behind)
+    slow = channel.follow(Viewer("slow"))
+    monkeypatch.setattr(channel_module, "KEPT_SECONDS", 0.0)
+    channel.keep_no_more()
+    burst(channel, 201, 250)
+    time.sleep(0.01)
+    channel.publish(Entry(251, b"x" * 100))
+    assert len(channel._ring) == 10
+    assert isinstance(channel.next(slow), Behind)
