@@ -43,6 +43,11 @@ class Crew:
         """How many threads there are."""
         return self._threads
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is something that is not done yet."""
+        return bool(self._tasks) or self.idle < self._threads
+
     def submit(self, function: Callable[..., object], *args: object) -> None:
         """Have a task run; after :meth:`stop` it does not."""
         with self._wakeup:

@@ -281,6 +281,8 @@ class RunningApplication:
         for session in self.sessions():
             if _ended(session, deadline):
                 session.when_destroyed()
+        while self._enders.is_busy and time.monotonic() < deadline + HOOK_SECONDS:
+            time.sleep(0.01)
         self._enders.stop()
         self._guarded("on_server_unloaded", self.application.on_server_unloaded)
 

@@ -441,6 +441,24 @@ def test_hooks_that_never_end_hold_up_nobody(endless: tuple[AppHost, list[int]])
     assert time.monotonic() - began < 5
 
 
+def test_hooks_of_sessions_that_end_at_the_stop_run() -> None:
+    """Those that were about to run when it came, too, though many are."""
+    ended: list[str] = []
+
+    class Slow(FunctionHandler):
+        async def on_session_destroyed(self, context: Any) -> None:
+            await asyncio.sleep(0.05)
+            ended.append(context.id)
+
+    options = HostOptions(lifetimes=Lifetimes(unused=0.0, check=0.05))
+    host = AppHost({"/": Application(Slow(lambda doc: None))}, options)
+    for number in range(40):
+        host.at("/").open(f"{number}", AppRequest(), {})
+    wait_for(lambda: ended)
+    host.close()
+    assert len(ended) == 40
+
+
 @pytest.mark.parametrize("how", ["replaced", "closed"])
 def test_a_session_that_is_made_too_late_ends(how: str) -> None:
     """Its application is another one by then, or the server has stopped: with its hooks."""
