@@ -151,8 +151,9 @@ def rotate(data_dir: Path, grace: timedelta) -> int:
                 file.flush()
                 os.fsync(file.fileno())
             draft.replace(path)
-        finally:
-            draft.unlink(missing_ok=True)
+        except BaseException:
+            draft.unlink(missing_ok=True)  # ours still: after replace() it may be somebody else's
+            raise
     return len(kept)
 
 

@@ -27,7 +27,7 @@ from bokeh_server.apps.options import Lifetimes
 from bokeh_server.apps.publishing import Publisher
 from bokeh_server.apps.requests import AppRequest
 from bokeh_server.apps.schedule import Schedule
-from bokeh_server.apps.scripts import SCRIPTS
+from bokeh_server.apps.scripts import SCRIPTS, bokehs_names_kept
 from bokeh_server.apps.session import AppSession
 from bokeh_server.apps.teardown import take_apart
 from bokeh_server.apps.warming import Made, WarmSessions
@@ -204,7 +204,8 @@ class RunningApplication:
         if not SCRIPTS.begin(self._patience):
             raise self._busy("the script of another session is running", self._patience)
         try:
-            yield
+            with bokehs_names_kept():
+                yield
         finally:
             SCRIPTS.end()
 

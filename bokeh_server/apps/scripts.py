@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-__all__ = ["SCRIPTS", "Turns"]
+import bokeh.io
+from bokeh.application.handlers.code import CodeHandler
+
+__all__ = ["SCRIPTS", "Turns", "bokehs_names_kept"]
 
 
 class Turns:
@@ -33,3 +38,17 @@ class Turns:
 
 #: those of this process.
 SCRIPTS = Turns()
+
+
+@contextmanager
+def bokehs_names_kept() -> Iterator[None]:
+    """Give functions of ``bokeh.io`` their names back, which scripts find as ones that do nothing.
+
+    Bokeh does so itself, unless a script ends by what is no :exc:`Exception`.
+    """
+    kept = {name: getattr(bokeh.io, name) for name in CodeHandler._io_functions}
+    try:
+        yield
+    finally:
+        for name, function in kept.items():
+            setattr(bokeh.io, name, function)

@@ -12,13 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import bokeh.io
 import pytest
 import requests
 from apps.conftest import Browser, Running, wait_for
 from bokeh.application.application import Application
 from bokeh.application.handlers.function import FunctionHandler
 from bokeh.document import Document, without_document_lock
-from bokeh.io import curdoc
+from bokeh.io import curdoc, reset_output
 from bokeh.models import Div, Slider
 
 from bokeh_server.apps import (
@@ -168,6 +169,7 @@ def test_a_script_that_ends_is_told(tmp_path: Path, end: str) -> None:
         thread.start()
         thread.join(20)
     assert [type(each) for each in errors] == [ApplicationFailed] * 2
+    assert bokeh.io.reset_output is reset_output
     host.close()
 
 
@@ -355,7 +357,7 @@ def test_a_script_that_hangs_holds_nobody_up_for_ever(slow_script: tuple[AppHost
 
 EXITS = """
 import sys
-from bokeh.io import curdoc
+from bokeh.io import curdoc, reset_output
 from bokeh.models import Slider
 
 slider = Slider(start=0, end=9, value=0, name="order")
