@@ -210,6 +210,7 @@ def test_a_public_page_keeps_its_state(show: Show, people_api: Api, scene: Scene
     assert shown.page.locator("#history-button").count() == 0
 
 
+@pytest.mark.alone
 def test_history_and_revisions(show: Show, visit: Visit, people_api: Api, scene: Scene) -> None:
     """A revision is drawn by the frame, with the shell's banner; restoring is the shell's."""
     people_api.set(scene.docid, scene.slider, "value", 5)
