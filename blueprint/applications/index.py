@@ -18,7 +18,7 @@ __all__ = ["applications_page", "demand_application", "is_for_everybody"]
 
 
 def is_for_everybody(path: str) -> bool:
-    """Whether an application, and what belongs to it, may be kept by caches between."""
+    """Whether an application, and what belongs to it, is shown to whoever asks."""
     state = current_state()
     public = state.settings.public_applications and state.audiences.get(path) is None
     return public or not state.settings.multi_user
@@ -30,13 +30,10 @@ def demand_application(path: str) -> None:
     :raises NotAuthenticated: they are to log in.
     :raises Forbidden: it is for others.
     """
-    state, actor = current_state(), current_actor()
-    if not state.settings.multi_user:
+    actor = current_actor()
+    if is_for_everybody(path):
         return
-    attempted = f"use the application {path}"
-    audience = state.audiences.get(path)
-    if audience is None and state.settings.public_applications:
-        return
+    attempted, audience = f"use the application {path}", current_state().audiences.get(path)
     if actor.name is None:
         raise NotAuthenticated(attempted, "nobody is logged in", "Log in")
     if audience is not None and actor.name not in audience:

@@ -27,17 +27,13 @@ def open_socket(path: str, upgrade: Upgrade) -> Response:
         raise Forbidden("open a live connection", why, "Load the page again")
     try:
         take = current_state().applications.admit(
-            path, app_request(), token, script=script, permit=_permit()
+            path, app_request(), token, script=script, permit=present_permit()
         )
     except SessionExpired:
         if script:
             raise
         return upgrade.adopt(Farewell, subprotocol="bokeh")
     return upgrade.hand_over(take, subprotocol="bokeh")
-
-
-def _permit() -> str | None:
-    return present_permit() if current_state().settings.multi_user else None
 
 
 def _check_origin(upgrade: Upgrade) -> None:

@@ -60,17 +60,8 @@ class AppHost:
         }
 
     def _run(self, path: str, application: Application) -> RunningApplication:
-        options = self.options
         return RunningApplication(
-            path,
-            application,
-            self._schedule,
-            self._coroutines,
-            options.lifetimes,
-            options.logout_url,
-            options.warm,
-            self._publisher,
-            options.patience,
+            path, application, self._schedule, self._coroutines, self.options, self._publisher
         )
 
     # --- what is asked of it ---------------------------------------------------------------

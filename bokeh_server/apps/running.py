@@ -23,7 +23,7 @@ from bokeh_server.apps.containing import contained
 from bokeh_server.apps.contexts import AppServerContext, AppSessionContext
 from bokeh_server.apps.coroutines import Coroutines
 from bokeh_server.apps.curdoc import call_with
-from bokeh_server.apps.options import Lifetimes
+from bokeh_server.apps.options import HostOptions
 from bokeh_server.apps.publishing import Publisher
 from bokeh_server.apps.requests import AppRequest
 from bokeh_server.apps.schedule import Schedule
@@ -57,7 +57,6 @@ class RunningApplication:
 
     :ivar path: where it is served, such as ``/sliders``; ``/`` for the root.
     :ivar application: Bokeh's.
-    :param patience: seconds that a session waits for others to be made.
     :ivar warm: sessions that are made ahead.
     """
 
@@ -67,27 +66,26 @@ class RunningApplication:
         application: Application,
         schedule: Schedule,
         coroutines: Coroutines,
-        lifetimes: Lifetimes,
-        logout_url: str | None = None,
-        warm: int = 0,
+        options: HostOptions,
         publisher: Publisher | None = None,
-        patience: float = 30.0,
     ) -> None:
         self.path = path
         self.application = application
         self.context = AppServerContext(self, publisher)
         self._schedule = schedule
         self._coroutines = coroutines
-        self._lifetimes = lifetimes
-        self._logout_url = logout_url
-        self._patience = patience
+        self._options = options
         self._lock = threading.Lock()
-        self._sessions: dict[str, Made] = {}
+        self._sessions: dict[str, AppSession] = {}
         self._making: dict[str, _Making] = {}
         self._enders = Crew(MOST_ENDING)
         self._deadline: float | None = None
         self.warm = WarmSessions(
-            path, warm, lambda: self._run(None, AppRequest(), {}), self._discard_warm, schedule
+            path,
+            options.warm,
+            lambda: self._run(None, AppRequest(), {}),
+            lambda made: made[0].destroy(),
+            schedule,
         )
         if not any(isinstance(each, DocumentLifecycleHandler) for each in application.handlers):
             application.add(DocumentLifecycleHandler())
@@ -99,12 +97,11 @@ class RunningApplication:
 
     def sessions(self) -> list[AppSession]:
         """Its sessions in this process."""
-        return [session for session, _ in list(self._sessions.values())]
+        return list(self._sessions.values())
 
     def find(self, session_id: str) -> AppSession | None:
         """The session of this id, if there is one in this process."""
-        found = self._sessions.get(session_id)
-        return None if found is None else found[0]
+        return self._sessions.get(session_id)
 
     def get_session(self, session_id: str) -> AppSession:
         """The session of this id.
@@ -127,13 +124,13 @@ class RunningApplication:
             with self._lock:
                 known = self._sessions.get(session_id)
                 if known is not None:
-                    return known[0]
+                    return known
                 making = self._making.get(session_id)
                 if making is None:
                     mine = self._making[session_id] = _Making()
                     break
-            if not making.done.wait(self._patience):
-                raise self._busy("its session is being made", self._patience)
+            if not making.done.wait(self._options.patience):
+                raise self._busy("its session is being made", self._options.patience)
             if making.session is not None:
                 return making.session
         try:
@@ -155,7 +152,7 @@ class RunningApplication:
         with self._lock:
             over = self._deadline is not None
             if not over:
-                self._sessions[session_id] = made
+                self._sessions[session_id] = session
         if over:
             session.destroy()
             why = "another one takes its place, or the server is stopping"
@@ -169,7 +166,7 @@ class RunningApplication:
         """
         document = Document()
         context = AppSessionContext(
-            session_id, self.context, document, request, payload, self._logout_url
+            session_id, self.context, document, request, payload, self._options.logout_url
         )
         set_context(document, context)
         self._run_hooks("on_session_created", context)
@@ -201,8 +198,8 @@ class RunningApplication:
         if not self._runs_scripts:
             yield
             return
-        if not SCRIPTS.begin(self._patience):
-            raise self._busy("the script of another session is running", self._patience)
+        if not SCRIPTS.begin(self._options.patience):
+            raise self._busy("the script of another session is running", self._options.patience)
         try:
             with bokehs_names_kept():
                 yield
@@ -249,15 +246,12 @@ class RunningApplication:
         """Let go of the sessions that nobody uses."""
         self.warm.discard_old()
         for session in self.sessions():
-            if session.finish(self._lifetimes.unused):
+            if session.finish(self._options.lifetimes.unused):
                 self._enders.submit(session.when_destroyed)
-
-    def _discard_warm(self, made: Made) -> None:
-        made[0].destroy()
 
     def _discard(self, session: AppSession, context: AppSessionContext) -> None:
         with self._lock:
-            if self._sessions.get(session.id, (None,))[0] is session:
+            if self._sessions.get(session.id) is session:
                 del self._sessions[session.id]
         # The application's modules are emptied with the document, and hooks may want them.
         with session.lock.hold():
@@ -290,7 +284,7 @@ class RunningApplication:
     def _hook_seconds(self) -> float:
         """How long a coroutine of a hook may take from now on."""
         if self._deadline is None:
-            return self._patience
+            return self._options.patience
         return max(0.2, self._deadline + HOOK_SECONDS - time.monotonic())
 
     def _guarded(self, name: str, hook: Callable[[AppServerContext], object]) -> None:
