@@ -21,7 +21,15 @@ from bokeh_server.apps import (
 from bokeh_server.channels import Cursor
 from bokeh_server.protocol.patches import parse_patch
 
-__all__ = ["Browser", "Running", "wait_for"]
+__all__ = ["PLACES", "Browser", "Running", "options_for", "wait_for"]
+
+#: where sessions of the command may run.
+PLACES = ["one process", "a worker"]
+
+
+def options_for(place: str) -> tuple[str, ...]:
+    """Options of the command, for sessions to run in one of :data:`PLACES`."""
+    return ("--app-workers", "1") if place == "a worker" else ()
 
 
 def wait_for(condition: Callable[[], object], seconds: float = 10.0) -> None:

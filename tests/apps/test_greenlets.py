@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 import requests
+from apps.conftest import PLACES, options_for
 
 from support.app_client import AppSocket, app_socket, open_app_page
 from support.server import RunningServer, running_server
@@ -56,15 +57,14 @@ threading.Thread(target=work).start()
 """
 
 
-@pytest.fixture(scope="module", params=["one process", "a worker"])
+@pytest.fixture(scope="module", params=PLACES)
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningServer]:
     """The command with the application, which runs in its process, or in a worker."""
     script = tmp_path_factory.mktemp("greenlets") / "app.py"
     script.write_text(APPLICATION)
-    workers = ("--app-workers", "1") if request.param == "a worker" else ()
-    with running_server(str(script), *workers) as running:
+    with running_server(str(script), *options_for(request.param)) as running:
         yield running
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import requests
-from apps.conftest import wait_for
+from apps.conftest import PLACES, options_for, wait_for
 from websockets.exceptions import ConnectionClosed
 
 from bokeh_server.apps.permits import Permits
@@ -28,7 +28,7 @@ curdoc().add_root(Div(name="user", text=str(curdoc().session_context.user)))
 """
 
 
-@pytest.fixture(scope="module", params=["one process", "a worker"])
+@pytest.fixture(scope="module", params=PLACES)
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningServer]:
@@ -37,8 +37,7 @@ def server(
     (folder / "static").mkdir(parents=True)
     (folder / "main.py").write_text(APPLICATION)
     (folder / "static" / "data.json").write_text('{"secret": 1}')
-    workers = ("--app-workers", "1") if request.param == "a worker" else ()
-    with running_server(str(folder), "-m", *workers) as running:
+    with running_server(str(folder), "-m", *options_for(request.param)) as running:
         yield running
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from apps.conftest import PLACES, options_for
 
 from support.app_client import AppSocket, app_socket, open_app_page
 from support.rawsocket import TEXT, RawClient
@@ -37,15 +38,14 @@ for each in (shown, count, slider):
 """
 
 
-@pytest.fixture(scope="module", params=["one process", "a worker"])
+@pytest.fixture(scope="module", params=PLACES)
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningServer]:
     """A server with the application, which runs in its process, or in a worker."""
     script = tmp_path_factory.mktemp("slow") / "busy.py"
     script.write_text(APPLICATION)
-    workers = ("--app-workers", "1") if request.param == "a worker" else ()
-    with running_server(str(script), *workers) as running:
+    with running_server(str(script), *options_for(request.param)) as running:
         yield running
 
 
